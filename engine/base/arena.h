@@ -1,0 +1,31 @@
+/* arena.h — memory with one lifetime: allocate many times, free once. Not thread-safe; an
+ * arena belongs to the thread that builds the object it backs. */
+#ifndef AL_BASE_ARENA_H
+#define AL_BASE_ARENA_H
+
+#include <stddef.h>
+
+struct al_arena;
+
+/* An arena that hands out at most `limit_bytes`. NULL when memory is short. */
+struct al_arena *al_arena_new(size_t limit_bytes);
+void al_arena_free(struct al_arena *a);
+
+/* Zeroed, aligned to 64. NULL past the limit or when `count * size` overflows. */
+void *al_arena_alloc(struct al_arena *a, size_t count, size_t size);
+/* Copy of `n` bytes of `s` and a terminating NUL. */
+char *al_arena_strndup(struct al_arena *a, const char *s, size_t n);
+/* Bytes handed out so far, rounded up to the alignment. */
+size_t al_arena_used(const struct al_arena *a);
+
+#define AL_CLEANUP(fn) __attribute__((cleanup(fn)))
+#define AL_DEFINE_CLEANUP(type, fn)    \
+    static inline void fn##p(type **p) \
+    {                                  \
+        fn(*p);                        \
+    }                                  \
+    _Static_assert(1, "")
+
+AL_DEFINE_CLEANUP(struct al_arena, al_arena_free);
+
+#endif

@@ -1,0 +1,58 @@
+/* ladder.h — certified ladder of levels by Learn-then-Test (Angelopoulos et al.,
+ * arXiv:2110.01052): one threshold shared by all early exits, tested in the fixed
+ * sequence from the highest (safest) to the lowest on all calibration rows; a threshold
+ * is accepted for a level max_loss while the exact binomial p-value of its one-sided
+ * losses (early answer wrong, full answer right) is at most (1 - confidence) / levels,
+ * and the sequence stops at the first failure. The family-wise error over thresholds and
+ * levels is thereby at most 1 - confidence. Pure and deterministic. */
+#ifndef AL_EXIT_LADDER_H
+#define AL_EXIT_LADDER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/base/status.h"
+#include "engine/exit/policy.h"
+
+struct al_ladder_data {
+    size_t n_rows;
+    uint32_t n_exits;
+    const float *score;     /* [n_rows][n_exits], higher = surer */
+    const uint8_t *correct; /* [n_rows][n_exits], 0 or 1 */
+    const double
+        *cost; /* [n_exits]: mean cost of a row that leaves there, all it ran included */
+};
+
+struct al_ladder_params {
+    enum al_score score;
+    double confidence; /* e.g. 0.95 */
+    size_t n_levels;
+    const double *max_loss; /* ascending, > 0; level 0 is added by itself */
+};
+
+/* Fills `*ret` (level 0 and every level for which a threshold could be certified; a level
+ * that could not be keeps the thresholds of the level below). calibration_id stays empty.
+ */
+AL_MUST_CHECK enum al_status al_ladder_certify(const struct al_ladder_data *d,
+                                               const struct al_ladder_params *p,
+                                               struct al_policy *ret,
+                                               struct al_error *err);
+
+/* P(X <= k) for X ~ Binomial(n, p), exact to double rounding. */
+double al_binomial_cdf(uint64_t k, uint64_t n, double p);
+
+/* What a rule does to labelled rows: for reports on data the thresholds were not chosen
+ * on. */
+struct al_outcome {
+    double accuracy, full_accuracy;
+    double loss; /* one-sided */
+    double share[AL_MAX_EXITS];
+    double exit_accuracy[AL_MAX_EXITS]; /* among the rows that left there; NAN for none */
+    double cost;
+};
+void al_ladder_outcome(const struct al_ladder_data *d, const struct al_exit_rule *rule,
+                       struct al_outcome *ret);
+/* Wilson score interval of `hits` of `n` at 95 %. */
+void al_wilson_interval(uint64_t hits, uint64_t n, double *ret_low, double *ret_high);
+
+#endif

@@ -1,0 +1,54 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "engine/base/arena.h"
+
+static void blocks_are_aligned_and_zeroed(void **state)
+{
+    AL_CLEANUP(al_arena_freep) struct al_arena *a = al_arena_new(1 << 20);
+
+    (void)state;
+    assert_non_null(a);
+    for (size_t n = 1; n < 5000; n += 777) {
+        unsigned char *p = al_arena_alloc(a, n, 1);
+        assert_non_null(p);
+        assert_int_equal((uintptr_t)p % 64, 0);
+        for (size_t i = 0; i < n; i++)
+            assert_int_equal(p[i], 0);
+    }
+}
+
+static void the_limit_and_overflow_give_null(void **state)
+{
+    AL_CLEANUP(al_arena_freep) struct al_arena *a = al_arena_new(1000);
+
+    (void)state;
+    assert_non_null(al_arena_alloc(a, 15, 64));
+    assert_null(al_arena_alloc(a, 65, 1));
+    assert_null(al_arena_alloc(a, SIZE_MAX / 2, 3));
+    assert_null(al_arena_strndup(a, "x", SIZE_MAX));
+    assert_int_equal(al_arena_used(a), 15 * 64);
+}
+
+static void a_copied_string_is_terminated(void **state)
+{
+    AL_CLEANUP(al_arena_freep) struct al_arena *a = al_arena_new(1000);
+
+    (void)state;
+    assert_string_equal(al_arena_strndup(a, "exit one", 4), "exit");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(blocks_are_aligned_and_zeroed),
+        cmocka_unit_test(the_limit_and_overflow_give_null),
+        cmocka_unit_test(a_copied_string_is_terminated),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
