@@ -68,6 +68,7 @@ struct al_value {
     struct al_shape shape;
     uint32_t producer; /* node, or AL_NO_NODE for graph inputs and constants */
     const void *data;  /* a constant's elements, row-major; else NULL */
+    bool batched;      /* a graph input whose leading dimension the file leaves open */
 };
 
 struct al_node {
@@ -88,12 +89,13 @@ struct al_graph *al_graph_new(size_t limit_bytes);
 void al_graph_free(struct al_graph *g);
 struct al_arena *al_graph_arena(struct al_graph *g);
 
-/* Adds a value (name copied, `data` borrowed: it must outlive the graph or lie in its
- * arena). AL_INVALID when the name is taken. */
+/* Adds a value (name copied, NULL: one is invented; `data` borrowed: it must outlive the
+ * graph or lie in its arena). AL_INVALID when the name is taken. */
 AL_MUST_CHECK enum al_status al_graph_add_value(struct al_graph *g,
                                                 const struct al_value *v,
                                                 uint32_t *ret_id, struct al_error *err);
-/* Adds a node (arrays and strings copied); its outputs must exist and have no producer
+/* Adds a node (arrays and strings copied, attribute tensors' elements borrowed) with an
+ * empty epilogue, whatever `n->post` says; its outputs must exist and have no producer
  * yet. */
 AL_MUST_CHECK enum al_status al_graph_add_node(struct al_graph *g,
                                                const struct al_node *n, uint32_t *ret_id,
@@ -112,20 +114,23 @@ struct al_value *al_graph_value_mut(struct al_graph *g, uint32_t id);
 struct al_node *al_graph_node_mut(struct al_graph *g, uint32_t id);
 const uint32_t *al_graph_inputs(const struct al_graph *g, size_t *ret_n);
 const uint32_t *al_graph_outputs(const struct al_graph *g, size_t *ret_n);
+bool al_graph_is_input(const struct al_graph *g, uint32_t value);
+bool al_graph_is_output(const struct al_graph *g, uint32_t value);
 /* Id of the value called `name`, or AL_NO_VALUE. */
 uint32_t al_graph_find(const struct al_graph *g, const char *name);
 /* How many node inputs, epilogues and graph outputs read `value`. */
 size_t al_graph_n_uses(const struct al_graph *g, uint32_t value);
 /* Every reader of `from` (nodes, epilogues, graph outputs) reads `to` instead. A graph
- * output keeps its name: when `from` is one, the names of the two values are exchanged.
- */
+ * output keeps its name: when `from` is one, the names of the two values are exchanged,
+ * and AL_UNSUPPORTED is the answer, nothing changed, when `to` is an output or an input
+ * too. */
 AL_MUST_CHECK enum al_status al_graph_replace_uses(struct al_graph *g, uint32_t from,
                                                    uint32_t to, struct al_error *err);
 /* Replaces the node's input list. */
 AL_MUST_CHECK enum al_status al_graph_set_inputs(struct al_graph *g, uint32_t node,
                                                  const uint32_t *inputs, size_t n,
                                                  struct al_error *err);
-/* The node becomes AL_OP_NONE; its outputs lose their producer. */
+/* The node becomes AL_OP_NONE without inputs and outputs; values lose their producer. */
 void al_graph_remove_node(struct al_graph *g, uint32_t node);
 /* Turns `value` into a constant with these elements (borrowed) and removes its producer
  * link. */
@@ -161,6 +166,8 @@ struct al_window {
     int64_t kernel[2], stride[2], dilation[2];
     int64_t pad_begin[2],
         pad_end[2]; /* height, width; pad_end includes ceil_mode's excess */
+    int64_t
+        excess[2]; /* how much of pad_end ceil_mode added: no part of the padded input */
     int64_t out[2];
 };
 AL_MUST_CHECK enum al_status al_node_window(const struct al_node *n,
