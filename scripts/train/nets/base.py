@@ -1,0 +1,75 @@
+"""A network with early exits, and the building blocks the networks share."""
+import torch
+from torch import nn
+
+
+class EarlyExitNet(nn.Module):
+    """A trunk of segments; after segment k, head k (if any) gives the logits of an exit.
+
+    `heads[k]` may be None: no exit there. The last head is the final classifier.
+    `forward` returns the logits of every exit, in order; `forward_detached` the same, but
+    there the early heads learn from the trunk without changing it.
+    """
+
+    def __init__(self, segments, heads, names):
+        super().__init__()
+        assert len(segments) == len(heads) and heads[-1] is not None
+        assert sum(h is not None for h in heads) == len(names)
+        self.segments = nn.ModuleList(segments)
+        self.heads = nn.ModuleDict({str(k): h for k, h in enumerate(heads) if h is not None})
+        self.exit_names = list(names)
+
+    def forward(self, x):
+        logits = []
+        for k, segment in enumerate(self.segments):
+            x = segment(x)
+            if str(k) in self.heads:
+                logits.append(self.heads[str(k)](x))
+        return logits
+
+    def forward_detached(self, x):
+        logits, last = [], len(self.segments) - 1
+        for k, segment in enumerate(self.segments):
+            x = segment(x)
+            if str(k) in self.heads:
+                logits.append(self.heads[str(k)](x if k == last else x.detach()))
+        return logits
+
+    def plain(self):
+        """The same trunk and final classifier without its branches (parameters shared)."""
+        last = len(self.segments) - 1
+        heads = [None] * last + [self.heads[str(last)]]
+        return EarlyExitNet(list(self.segments), heads, self.exit_names[-1:])
+
+
+def conv(c_in, c_out, size=3, stride=1, pad=None, groups=1):
+    """Convolution, batch norm, ReLU. Padding keeps the size unless given."""
+    pad = size // 2 if pad is None else pad
+    return nn.Sequential(nn.Conv2d(c_in, c_out, size, stride, pad, groups=groups, bias=False),
+                         nn.BatchNorm2d(c_out), nn.ReLU(inplace=True))
+
+
+def pooled_head(channels, grid=4, classes=10):
+    """Average-pool to grid x grid, then linear: the cheap exit of SDN (Kaya, ICML 2019)."""
+    return nn.Sequential(nn.AdaptiveAvgPool2d(grid), nn.Flatten(),
+                         nn.BatchNorm1d(channels * grid * grid),
+                         nn.Linear(channels * grid * grid, classes))
+
+
+def final_head(channels, classes=10):
+    """Global average pool and linear."""
+    return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, classes))
+
+
+def count_parameters(net):
+    return sum(p.numel() for p in net.parameters())
+
+
+def initialise(net, seed):
+    """Kaiming initialisation of convolutions, reproducible from `seed`."""
+    torch.manual_seed(seed)
+    for module in net.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)

@@ -1,0 +1,88 @@
+#!/usr/bin/python3
+"""Trains one network, reports it and writes its model package.
+
+    scripts/train/train.py fashion-blenet
+    scripts/train/train.py cifar10-balexnet --data train.tar --test test.tar
+
+A run lives in WORK/NAME-SEED (checkpoint, log.csv, curve.png, result.json) and continues
+where it was if started again. See README.md beside this file.
+"""
+import argparse
+import dataclasses
+import os
+from pathlib import Path
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")      # read at import; its idle threads spin
+
+import torch
+
+import data
+import export
+import plot
+import trainer
+from nets import NETWORKS
+
+TOP = Path(__file__).resolve().parents[2]
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("name", choices=sorted(NETWORKS))
+    parser.add_argument("--plain", action="store_true", help="the same network without branches")
+    parser.add_argument("--data", help="training images: folder or tar of class folders; IDX folder for Fashion-MNIST")
+    parser.add_argument("--test", help="test images, likewise")
+    parser.add_argument("--work", default=TOP / "build" / "train", type=Path,
+                        help="checkpoints, logs and decoded images (default build/train)")
+    parser.add_argument("--models", default=TOP / "models", type=Path,
+                        help="where the package is written (default models)")
+    parser.add_argument("--reference", type=Path,
+                        help="also write reference outputs for the engine's tests into this folder")
+    parser.add_argument("--seed", default=1, type=int)
+    parser.add_argument("--epochs", type=int, help="instead of the recipe's")
+    parser.add_argument("--threads", default=1, type=int)
+    parser.add_argument("--run", help="name of the run's folder (default NAME[-plain]-SEED)")
+    return parser.parse_args()
+
+
+def build(entry, arguments):
+    """The network and its recipe, with the command line's changes."""
+    net, recipe = entry.build(), entry.recipe
+    if arguments.epochs:
+        recipe = dataclasses.replace(recipe, epochs=arguments.epochs)
+    if arguments.plain:
+        net = net.plain()
+        recipe = dataclasses.replace(recipe, exit_weights=(1.0,))
+    return net, recipe
+
+
+def run_folder(arguments):
+    name = arguments.name + ("-plain" if arguments.plain else "")
+    return arguments.work / (arguments.run or f"{name}-{arguments.seed}")
+
+
+def report(net, dataset, folder, arguments):
+    shares = export.test_accuracy(net, dataset)
+    print("test accuracy: " + ", ".join(f"{n} {a:.4f}" for n, a in shares.items()))
+    export.write_json(folder / "result.json", {
+        "network": arguments.name, "plain": arguments.plain, "seed": arguments.seed,
+        "parameters": trainer.count_parameters(net), "test_images": len(dataset.test.labels),
+        "test_accuracy": shares})
+
+
+def main():
+    arguments = parse_arguments()
+    torch.set_num_threads(arguments.threads)
+    entry, folder = NETWORKS[arguments.name], run_folder(arguments)
+    dataset = data.load(entry.data, arguments.data, arguments.test, arguments.work / "cache")
+    net, recipe = build(entry, arguments)
+    trainer.Trainer(net, dataset, recipe, folder, arguments.seed).run()
+    plot.curves(folder / "log.csv", folder / "curve.png", folder.name)
+    report(net, dataset, folder, arguments)
+    if not arguments.plain:
+        export.write_package(net, dataset, arguments.models / arguments.name)
+    if arguments.reference:
+        export.write_reference(net, dataset, arguments.reference)
+
+
+if __name__ == "__main__":
+    main()

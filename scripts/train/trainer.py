@@ -1,0 +1,169 @@
+"""The training loop: one-cycle schedule, trunk then joint, a checkpoint after every epoch."""
+import csv
+import dataclasses
+import math
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+import data
+from nets.base import count_parameters, initialise
+
+WARM_UP = 0.2                       # share of the steps in which the learning rate rises
+REPORT_EVERY_S = 15
+
+
+@torch.no_grad()
+def predict(net, dataset, part, batch=250):
+    """Logits of every exit, float32 [exits, count, classes], in eval mode."""
+    net.eval()
+    chunks = []
+    for start in range(0, len(part.labels), batch):
+        x = dataset.normalise(part.images[start:start + batch])
+        chunks.append(torch.stack(net(x)))
+    return torch.cat(chunks, dim=1)
+
+
+def accuracy(logits, labels):
+    """Share of right answers per exit."""
+    right = logits.argmax(-1).numpy() == labels[None]
+    return right.mean(axis=1).tolist()
+
+
+def one_cycle(step, n_steps):
+    """Rises linearly to 1 over WARM_UP of the run, then falls along a half cosine to 0."""
+    peak = WARM_UP * n_steps
+    if step < peak:
+        return (step + 1) / peak
+    return 0.5 * (1 + math.cos(math.pi * (step - peak) / (n_steps - peak)))
+
+
+def make_optimiser(net, recipe):
+    """Weight decay on matrices and filters only."""
+    decayed = [p for p in net.parameters() if p.ndim > 1]
+    free = [p for p in net.parameters() if p.ndim <= 1]
+    groups = [{"params": decayed, "weight_decay": recipe.weight_decay},
+              {"params": free, "weight_decay": 0.0}]
+    if recipe.optimiser == "adamw":
+        return torch.optim.AdamW(groups, lr=recipe.learning_rate)
+    return torch.optim.SGD(groups, lr=recipe.learning_rate, momentum=0.9, nesterov=True)
+
+
+def joint_loss(logits, target, weights, smoothing):
+    """BranchyNet's joint loss: the weighted sum of every exit's cross-entropy."""
+    losses = [F.cross_entropy(z.float(), target, label_smoothing=smoothing) for z in logits]
+    return sum(w * loss for w, loss in zip(weights, losses))
+
+
+class Trainer:
+    """Trains one network in `folder`, where it keeps its checkpoint and its CSV log."""
+
+    def __init__(self, net, dataset, recipe, folder, seed):
+        self.net, self.dataset, self.recipe = net, dataset, recipe
+        self.folder, self.seed, self.epoch = Path(folder), seed, 0
+        self.folder.mkdir(parents=True, exist_ok=True)
+        initialise(net, seed)
+        net.to(memory_format=torch.channels_last)
+        self.optimiser = make_optimiser(net, recipe)
+        self.weights = recipe.exit_weights or (1.0,) * len(net.exit_names)
+        self.batches = data.Batches(dataset.train, recipe.batch, recipe.shift, True,
+                                    recipe.pad_mode, seed)
+        self.n_steps = recipe.epochs * len(self.batches)
+
+    # --- one step
+
+    def prepare(self, images):
+        x = self.dataset.normalise(images)
+        if self.epoch < self.recipe.low_res_share * self.recipe.epochs:
+            side = self.recipe.low_res
+            x = F.interpolate(x, size=(side, side), mode="bilinear", antialias=True,
+                              align_corners=False)
+        return x.contiguous(memory_format=torch.channels_last)
+
+    def loss(self, images, labels, index):
+        trunk_only = self.epoch < self.recipe.trunk_share * self.recipe.epochs
+        x = self.prepare(images)
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.recipe.bf16):
+            logits = self.net.forward_detached(x) if trunk_only else self.net(x)
+        weights = (1.0,) * len(logits) if trunk_only else self.weights
+        return joint_loss(logits, torch.from_numpy(labels), weights, self.recipe.smoothing)
+
+    def step(self, number, batch):
+        """One update; returns the loss."""
+        scale = one_cycle(number, self.n_steps)
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.recipe.learning_rate * scale
+        loss = self.loss(*batch)
+        self.optimiser.zero_grad()
+        loss.backward()
+        self.optimiser.step()
+        return loss.item()
+
+    # --- the run
+
+    def run(self):
+        self.resume()
+        print(f"{count_parameters(self.net)} parameters, {len(self.batches)} steps an epoch, "
+              f"epochs {self.epoch + 1}..{self.recipe.epochs}", flush=True)
+        while self.epoch < self.recipe.epochs:
+            started = time.time()
+            torch.manual_seed(self.seed * 1000 + self.epoch)        # dropout
+            loss = self.run_epoch()
+            self.epoch += 1
+            self.record(loss, time.time() - started)
+            self.save()
+
+    def run_epoch(self):
+        self.net.train()
+        first, started, reported, losses = self.epoch * len(self.batches), time.time(), 0.0, []
+        for i, batch in enumerate(self.batches.epoch(self.epoch)):
+            losses.append(self.step(first + i, batch))
+            spent = time.time() - started
+            if spent - reported >= REPORT_EVERY_S:
+                reported = spent
+                left = spent / (i + 1) * (self.n_steps - first - i - 1)
+                print(f"epoch {self.epoch + 1}/{self.recipe.epochs} step {i + 1}/{len(self.batches)} "
+                      f"loss {np.mean(losses[-50:]):.3f} ETA {left / 60:.0f} min", flush=True)
+        return float(np.mean(losses))
+
+    def record(self, loss, seconds):
+        """Appends one line to log.csv: accuracies are on the calibration part."""
+        part = self.dataset.calibration
+        shares = accuracy(predict(self.net, self.dataset, part), part.labels)
+        rate = self.optimiser.param_groups[0]["lr"]
+        print(f"epoch {self.epoch}: loss {loss:.4f}, {seconds:.0f} s, held out "
+              + " ".join(f"{n} {a:.4f}" for n, a in zip(self.net.exit_names, shares)), flush=True)
+        path = self.folder / "log.csv"
+        new = not path.exists()
+        with open(path, "a", newline="") as out:
+            writer = csv.writer(out)
+            if new:
+                writer.writerow(["epoch", "seconds", "rate", "loss", *self.net.exit_names])
+            writer.writerow([self.epoch, f"{seconds:.1f}", f"{rate:.6f}", f"{loss:.5f}",
+                             *(f"{a:.4f}" for a in shares)])
+
+    # --- checkpoints
+
+    def checkpoint_path(self):
+        return self.folder / "checkpoint.pt"
+
+    def save(self):
+        """Written beside and renamed, so that a kill leaves the previous checkpoint whole."""
+        partial = self.checkpoint_path().with_suffix(".partial")
+        torch.save({"epoch": self.epoch, "net": self.net.state_dict(),
+                    "optimiser": self.optimiser.state_dict(), "seed": self.seed,
+                    "recipe": dataclasses.asdict(self.recipe)}, partial)
+        partial.replace(self.checkpoint_path())
+
+    def resume(self):
+        if not self.checkpoint_path().exists():
+            return
+        saved = torch.load(self.checkpoint_path())
+        if saved["recipe"] != dataclasses.asdict(self.recipe) or saved["seed"] != self.seed:
+            raise SystemExit(f"{self.folder}: checkpoint of another recipe or seed; remove it or use --run")
+        self.net.load_state_dict(saved["net"])
+        self.optimiser.load_state_dict(saved["optimiser"])
+        self.epoch = saved["epoch"]
