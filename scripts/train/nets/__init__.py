@@ -5,7 +5,7 @@ Names are those of the packages. A recipe's numbers are for one run of `train.py
 import dataclasses
 from typing import Callable
 
-from . import alexnet, lenet, resnet, resnet9
+from . import alexnet, densenet, lenet, resnet, resnet9, resnext, slimcnn, squeezenet
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,20 +36,31 @@ class Entry:
 LENET = Recipe(epochs=40, learning_rate=0.004, optimiser="adamw", weight_decay=0.01,
                smoothing=0.02, shift=2, pad_mode="constant", trunk_share=0.4,
                exit_weights=(1.0, 1.0), bf16=False)
-RESNET = Recipe(epochs=18, learning_rate=0.2, smoothing=0.1, trunk_share=0.5,
-                low_res=24, low_res_share=0.6)
+RESNET = Recipe(epochs=30, learning_rate=0.2, trunk_share=0.5, low_res=24, low_res_share=0.5)
+BRANCHY = Recipe(epochs=18, learning_rate=0.05, smoothing=0.05, exit_weights=(0.5, 0.5, 1.0))
+
+
+def cifar10(build, recipe, **changes):
+    return Entry(build, "cifar10", dataclasses.replace(recipe, **changes))
+
 
 NETWORKS = {
     "fashion-blenet": Entry(lenet.blenet, "fashion", LENET),
     "fashion-blenet-slim": Entry(lenet.blenet_slim, "fashion", LENET),
-    "cifar10-balexnet": Entry(alexnet.balexnet, "cifar10", Recipe(
-        epochs=18, learning_rate=0.05, smoothing=0.05, exit_weights=(0.5, 0.5, 1.0))),
-    "cifar10-balexnet-linear": Entry(alexnet.balexnet_linear, "cifar10", Recipe(
-        epochs=18, learning_rate=0.05, smoothing=0.05, exit_weights=(0.5, 0.5, 1.0))),
-    "cifar10-resnet9": Entry(resnet9.resnet9, "cifar10", dataclasses.replace(
-        RESNET, epochs=16, exit_weights=(0.2, 0.2, 0.4, 0.6, 1.0))),
-    "cifar10-bresnet20": Entry(resnet.bresnet20, "cifar10", dataclasses.replace(
-        RESNET, exit_weights=(0.3, 0.3, 0.5, 0.7, 1.0))),
-    "cifar10-bresnet20-conv": Entry(resnet.bresnet20_conv, "cifar10", dataclasses.replace(
-        RESNET, exit_weights=(0.3, 0.5, 1.0))),
+    "cifar10-balexnet": cifar10(alexnet.balexnet, BRANCHY),
+    "cifar10-balexnet-linear": cifar10(alexnet.balexnet_linear, BRANCHY),
+    "cifar10-resnet9": cifar10(resnet9.resnet9, RESNET, epochs=20,
+                               exit_weights=(0.2, 0.2, 0.4, 0.6, 1.0)),
+    "cifar10-bresnet20": cifar10(resnet.bresnet20, RESNET,
+                                 exit_weights=(0.3, 0.3, 0.5, 0.7, 1.0)),
+    "cifar10-bresnet20-conv": cifar10(resnet.bresnet20_conv, RESNET,
+                                      exit_weights=(0.3, 0.5, 1.0)),
+    "cifar10-bsqueezenet": cifar10(squeezenet.bsqueezenet, RESNET, learning_rate=0.1,
+                                   exit_weights=(0.3, 0.5, 0.7, 1.0)),
+    "cifar10-bslimcnn": cifar10(slimcnn.bslimcnn, RESNET, learning_rate=0.1,
+                                exit_weights=(0.3, 0.5, 1.0)),
+    "cifar10-bresnext20": cifar10(resnext.bresnext20, RESNET, learning_rate=0.1, epochs=20,
+                                  exit_weights=(0.3, 0.3, 0.6, 1.0)),
+    "cifar10-bdensenet": cifar10(densenet.bdensenet, RESNET, learning_rate=0.1,
+                                 exit_weights=(0.3, 0.6, 1.0)),
 }

@@ -13,7 +13,7 @@ class Residual(nn.Module):
         return x + self.body(x)
 
 
-def resnet9(width=24):
+def resnet9(width=32):
     """Widths w, 2w, 4w, 8w; pooled linear exits after each of the first four groups."""
     w = width
     segments = [nn.Sequential(conv(3, w), conv(w, 2 * w), nn.MaxPool2d(2)),         # 2w x 16 x 16

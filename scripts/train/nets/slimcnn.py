@@ -39,7 +39,7 @@ class Slim(nn.Module):
         return self.out(self.second(self.first(x) + self.skip(x)))
 
 
-def bslimcnn(widths=(16, 24, 32), stem=32):
+def bslimcnn(widths=(12, 20, 28), stem=32):
     """Stem and pool to 16x16, then slim modules; a pooled linear exit after each but the last."""
     c0, c1, c2 = (3 * f for f in widths)
     segments = [nn.Sequential(conv(3, stem), nn.MaxPool2d(2), Slim(stem, widths[0])),
