@@ -109,12 +109,15 @@ class Trainer:
         print(f"{count_parameters(self.net)} parameters, {len(self.batches)} steps an epoch, "
               f"epochs {self.epoch + 1}..{self.recipe.epochs}", flush=True)
         while self.epoch < self.recipe.epochs:
-            started = time.time()
-            torch.manual_seed(self.seed * 1000 + self.epoch)        # dropout
-            loss = self.run_epoch()
-            self.epoch += 1
-            self.record(loss, time.time() - started)
-            self.save()
+            self.one_epoch()
+
+    def one_epoch(self):
+        started = time.time()
+        torch.manual_seed(self.seed * 1000 + self.epoch)            # dropout
+        loss = self.run_epoch()
+        self.epoch += 1
+        self.record(loss, time.time() - started)
+        self.save()
 
     def run_epoch(self):
         self.net.train()

@@ -66,9 +66,11 @@ def count_parameters(net):
 
 
 def initialise(net, seed):
-    """Kaiming initialisation of convolutions, reproducible from `seed`."""
+    """Every parameter from `seed`; convolutions after Kaiming (fan out, ReLU)."""
     torch.manual_seed(seed)
     for module in net.modules():
+        if hasattr(module, "reset_parameters"):
+            module.reset_parameters()
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
             if module.bias is not None:

@@ -1,0 +1,106 @@
+#!/usr/bin/python3
+"""Tests of the trainer: every network takes a step and exports; splits and resuming reproduce."""
+import dataclasses
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+SKIP = 77                                           # meson's exit code for a skipped test
+
+try:
+    import onnx
+    import torch
+except ImportError as missing:
+    print(f"skipped: {missing}")
+    sys.exit(SKIP)
+
+import numpy as np
+
+import data
+import export
+import trainer
+from nets import NETWORKS
+
+
+def synthetic(kind, count=64):
+    """A data set of noise with the shape of `kind`: enough to take steps on."""
+    shape = (28, 28, 1) if kind == "fashion" else (32, 32, 3)
+    rng = np.random.default_rng(0)
+    part = data.Part(rng.integers(0, 256, (count, *shape), np.uint8), np.arange(count) % 10)
+    return data.Dataset(part, part, part, [f"class {i}" for i in range(10)],
+                        mean=[0.5] * shape[2], std=[0.25] * shape[2])
+
+
+def short(recipe, **changes):
+    return dataclasses.replace(recipe, epochs=1, batch=32, low_res_share=0.0, **changes)
+
+
+class EveryNetwork(unittest.TestCase):
+    def test_takes_joint_steps_and_exports_one_output_per_exit(self):
+        for name, entry in NETWORKS.items():
+            with self.subTest(name), tempfile.TemporaryDirectory() as folder:
+                dataset, net = synthetic(entry.data), entry.build()
+                run = trainer.Trainer(net, dataset, short(entry.recipe, trunk_share=0.0), folder, 1)
+                before = [p.detach().clone() for p in net.parameters()]
+                run.run_epoch()
+                self.assertTrue(all(not torch.equal(a, b) for a, b in zip(before, net.parameters())))
+                export.write_package(net, dataset, folder)
+                graph = onnx.load(str(Path(folder) / "1" / "model.onnx")).graph
+                self.assertEqual([o.name for o in graph.output], net.exit_names)
+                self.assertEqual(graph.input[0].type.tensor_type.shape.dim[0].dim_param, "N")
+
+    def test_keeps_its_final_exit_when_made_plain(self):
+        for name, entry in NETWORKS.items():
+            with self.subTest(name):
+                dataset, net = synthetic(entry.data, 8), entry.build()
+                both = trainer.predict(net, dataset, dataset.test)
+                alone = trainer.predict(net.plain(), dataset, dataset.test)
+                self.assertTrue(torch.equal(both[-1:], alone))
+
+
+class Training(unittest.TestCase):
+    def run_for(self, folder, epochs, stop_after):
+        entry = NETWORKS["fashion-blenet"]
+        net = entry.build()
+        recipe = dataclasses.replace(short(entry.recipe), epochs=epochs)
+        run = trainer.Trainer(net, synthetic("fashion"), recipe, folder, seed=3)
+        run.resume()
+        while run.epoch < stop_after:
+            run.one_epoch()
+        return net.state_dict()
+
+    def test_resumed_after_a_kill_ends_where_an_unbroken_run_does(self):
+        with tempfile.TemporaryDirectory() as whole, tempfile.TemporaryDirectory() as broken:
+            expected = self.run_for(whole, 3, 3)
+            self.run_for(broken, 3, 1)
+            resumed = self.run_for(broken, 3, 3)
+        for key, value in expected.items():
+            self.assertTrue(torch.equal(value, resumed[key]), key)
+
+
+class Data(unittest.TestCase):
+    def test_calibration_part_is_balanced_and_a_function_of_the_labels(self):
+        labels = np.random.default_rng(1).permutation(np.arange(6000) % 10)
+        held = data.calibration_indices(labels, per_class=50)
+        self.assertEqual(np.bincount(labels[held]).tolist(), [50] * 10)
+        self.assertTrue(np.array_equal(held, data.calibration_indices(labels, per_class=50)))
+
+    def test_idx_file_reads_back_what_was_written(self):
+        images = np.random.default_rng(2).integers(0, 256, (3, 4, 5), np.uint8)
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "x.gz"
+            data.write_idx(path, images)
+            self.assertTrue(np.array_equal(data.read_idx(path), images))
+
+    def test_shift_and_mirror_only_move_pixels(self):
+        part = synthetic("cifar10", 1).train
+        batches = data.Batches(part, 1, 0, True, "constant", seed=1)
+        (images, _, _), = batches.epoch(0)
+        same = np.array_equal(images, part.images)
+        self.assertTrue(same or np.array_equal(images, part.images[:, :, ::-1]))
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    unittest.main()
