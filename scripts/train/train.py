@@ -9,6 +9,7 @@ where it was if started again. See README.md beside this file.
 """
 import argparse
 import dataclasses
+import json
 import os
 from pathlib import Path
 
@@ -17,10 +18,12 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")      # read at import; its id
 import torch
 
 import data
+import distill
 import export
 import plot
 import trainer
 from nets import NETWORKS
+from nets.base import count_parameters
 
 TOP = Path(__file__).resolve().parents[2]
 
@@ -40,6 +43,7 @@ def parse_arguments():
     parser.add_argument("--seed", default=1, type=int)
     parser.add_argument("--epochs", type=int, help="instead of the recipe's")
     parser.add_argument("--threads", default=1, type=int)
+    parser.add_argument("--teacher", help="a finished run of WORK whose logits the network also learns from")
     parser.add_argument("--run", help="name of the run's folder (default NAME[-plain]-SEED)")
     return parser.parse_args()
 
@@ -60,12 +64,27 @@ def run_folder(arguments):
     return arguments.work / (arguments.run or f"{name}-{arguments.seed}")
 
 
-def report(net, dataset, folder, arguments):
+def load_teacher(run, dataset, work):
+    """Cached logits of a run named NAME-SEED (or whatever its result.json says)."""
+    name = json.loads((work / run / "result.json").read_text())["network"]
+    return distill.teacher_logits(NETWORKS[name].build(), dataset, work / run)
+
+
+def make_trainer(net, dataset, recipe, folder, arguments):
+    parts = (net, dataset, recipe, folder, arguments.seed)
+    if arguments.teacher:
+        teacher = load_teacher(arguments.teacher, dataset, arguments.work)
+        return distill.DistilTrainer(*parts, teacher=teacher)
+    return trainer.Trainer(*parts)
+
+
+def report(net, recipe, dataset, folder, arguments):
     shares = export.test_accuracy(net, dataset)
     print("test accuracy: " + ", ".join(f"{n} {a:.4f}" for n, a in shares.items()))
     export.write_json(folder / "result.json", {
         "network": arguments.name, "plain": arguments.plain, "seed": arguments.seed,
-        "parameters": trainer.count_parameters(net), "test_images": len(dataset.test.labels),
+        "teacher": arguments.teacher, "recipe": dataclasses.asdict(recipe),
+        "parameters": count_parameters(net), "test_images": len(dataset.test.labels),
         "test_accuracy": shares})
 
 
@@ -75,9 +94,9 @@ def main():
     entry, folder = NETWORKS[arguments.name], run_folder(arguments)
     dataset = data.load(entry.data, arguments.data, arguments.test, arguments.work / "cache")
     net, recipe = build(entry, arguments)
-    trainer.Trainer(net, dataset, recipe, folder, arguments.seed).run()
+    make_trainer(net, dataset, recipe, folder, arguments).run()
     plot.curves(folder / "log.csv", folder / "curve.png", folder.name)
-    report(net, dataset, folder, arguments)
+    report(net, recipe, dataset, folder, arguments)
     if not arguments.plain:
         export.write_package(net, dataset, arguments.models / arguments.name)
     if arguments.reference:

@@ -52,12 +52,6 @@ def make_optimiser(net, recipe):
     return torch.optim.SGD(groups, lr=recipe.learning_rate, momentum=0.9, nesterov=True)
 
 
-def joint_loss(logits, target, weights, smoothing):
-    """BranchyNet's joint loss: the weighted sum of every exit's cross-entropy."""
-    losses = [F.cross_entropy(z.float(), target, label_smoothing=smoothing) for z in logits]
-    return sum(w * loss for w, loss in zip(weights, losses))
-
-
 class Trainer:
     """Trains one network in `folder`, where it keeps its checkpoint and its CSV log."""
 
@@ -83,13 +77,21 @@ class Trainer:
                               align_corners=False)
         return x.contiguous(memory_format=torch.channels_last)
 
+    def trunk_only(self):
+        return self.epoch < self.recipe.trunk_share * self.recipe.epochs
+
+    def exit_loss(self, logits, labels, index):
+        """The loss of one exit; `index` says which training images these are."""
+        return F.cross_entropy(logits, torch.from_numpy(labels),
+                               label_smoothing=self.recipe.smoothing)
+
     def loss(self, images, labels, index):
-        trunk_only = self.epoch < self.recipe.trunk_share * self.recipe.epochs
+        """BranchyNet's joint loss, the weighted sum of every exit's."""
         x = self.prepare(images)
         with torch.autocast("cpu", torch.bfloat16, enabled=self.recipe.bf16):
-            logits = self.net.forward_detached(x) if trunk_only else self.net(x)
-        weights = (1.0,) * len(logits) if trunk_only else self.weights
-        return joint_loss(logits, torch.from_numpy(labels), weights, self.recipe.smoothing)
+            logits = self.net.forward_detached(x) if self.trunk_only() else self.net(x)
+        weights = (1.0,) * len(logits) if self.trunk_only() else self.weights
+        return sum(w * self.exit_loss(z.float(), labels, index) for w, z in zip(weights, logits))
 
     def step(self, number, batch):
         """One update; returns the loss."""
