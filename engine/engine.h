@@ -19,6 +19,7 @@
 
 #include "engine/base/status.h"
 #include "engine/base/tensor.h"
+#include "engine/exit/binomial.h"
 #include "engine/exit/ladder.h"
 #include "engine/exit/policy.h"
 #include "engine/exit/score.h"

@@ -19,8 +19,7 @@ struct al_ladder_data {
     uint32_t n_exits;
     const float *score;     /* [n_rows][n_exits], higher = surer */
     const uint8_t *correct; /* [n_rows][n_exits], 0 or 1 */
-    const double
-        *cost; /* [n_exits]: mean cost of a row that leaves there, all it ran included */
+    const double *cost; /* [n_exits]: of a row that leaves there, all it ran included */
 };
 
 struct al_ladder_params {
@@ -30,29 +29,27 @@ struct al_ladder_params {
     const double *max_loss; /* ascending, > 0; level 0 is added by itself */
 };
 
-/* Fills `*ret` (level 0 and every level for which a threshold could be certified; a level
- * that could not be keeps the thresholds of the level below). calibration_id stays empty.
+/* Fills `*ret` with level 0 and every level asked for; one for which nothing could be
+ * certified keeps the thresholds of the level below. Among a level's accepted thresholds
+ * the cheapest is kept, so cost never rises along the ladder. A level that never leaves
+ * early has p_value 0: it loses nothing by construction. calibration_id stays empty.
+ * AL_INVALID names what is wrong with the data or the parameters. O(n k log(n k)) time.
  */
 AL_MUST_CHECK enum al_status al_ladder_certify(const struct al_ladder_data *d,
                                                const struct al_ladder_params *p,
                                                struct al_policy *ret,
                                                struct al_error *err);
 
-/* P(X <= k) for X ~ Binomial(n, p), exact to double rounding. */
-double al_binomial_cdf(uint64_t k, uint64_t n, double p);
-
 /* What a rule does to labelled rows: for reports on data the thresholds were not chosen
  * on. */
 struct al_outcome {
     double accuracy, full_accuracy;
-    double loss; /* one-sided */
-    double share[AL_MAX_EXITS];
+    double loss;                        /* one-sided */
+    double share[AL_MAX_EXITS];         /* of rows that left at each exit */
     double exit_accuracy[AL_MAX_EXITS]; /* among the rows that left there; NAN for none */
     double cost;
 };
 void al_ladder_outcome(const struct al_ladder_data *d, const struct al_exit_rule *rule,
                        struct al_outcome *ret);
-/* Wilson score interval of `hits` of `n` at 95 %. */
-void al_wilson_interval(uint64_t hits, uint64_t n, double *ret_low, double *ret_high);
 
 #endif
