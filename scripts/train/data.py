@@ -68,6 +68,11 @@ def split(part):
     return part.take(rest), part.take(held)
 
 
+def subset(part, count):
+    """`count` images of `part`, the same ones every time."""
+    return part.take(np.random.RandomState(SPLIT_SEED).permutation(len(part.labels))[:count])
+
+
 # --- IDX (Fashion-MNIST) -------------------------------------------------------------
 
 def read_idx(path):

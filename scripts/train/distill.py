@@ -29,13 +29,19 @@ def distillation_loss(logits, teacher, temperature):
                             reduction="batchmean", log_target=True)
 
 
-class DistilTrainer(trainer.Trainer):
-    """Every exit learns from labels (1 - share) and from the teacher (share)."""
+def mixed_loss(hard, teacher, share, temperature):
+    """Of one exit: (1 - share) from the labels, `share` from the teacher."""
+    return lambda z: (1 - share) * hard(z) + share * distillation_loss(z, teacher, temperature)
 
-    def __init__(self, *arguments, teacher, share=0.6, temperature=3.0):
-        super().__init__(*arguments)
+
+class DistilTrainer(trainer.Trainer):
+    """Every exit learns from the labels and from the teacher's final exit."""
+
+    def __init__(self, *parts, teacher, share=0.6, temperature=3.0):
+        super().__init__(*parts)
         self.teacher, self.share, self.temperature = teacher, share, temperature
 
-    def exit_loss(self, logits, labels, index):
-        soft = distillation_loss(logits, self.teacher[torch.from_numpy(index)], self.temperature)
-        return (1 - self.share) * super().exit_loss(logits, labels, index) + self.share * soft
+    def loss(self, x, labels, index):
+        logits, advice = self.forward(self.net, x), self.teacher[torch.from_numpy(index)]
+        loss = mixed_loss(self.hard_loss(labels), advice, self.share, self.temperature)
+        return self.joint(logits, [loss] * len(logits))

@@ -1,4 +1,5 @@
 """From a trained network to a model package, and reference outputs for the engine's tests."""
+import copy
 import json
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import onnx
 import torch
 
 import trainer
+from nets.base import fold_standardisation
 
 OPSET = 17
 INPUT = "image"
@@ -18,7 +20,8 @@ def sample_input(dataset, count):
 
 def write_onnx(net, x, path):
     """One graph, one output of logits per exit, batch dimension N."""
-    net = net.eval().to(memory_format=torch.contiguous_format)
+    net = fold_standardisation(copy.deepcopy(net)).eval()
+    net.to(memory_format=torch.contiguous_format)
     axes = {name: {0: "N"} for name in [INPUT, *net.exit_names]}
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     torch.onnx.export(net, x, str(path), opset_version=OPSET, input_names=[INPUT],

@@ -18,9 +18,13 @@ except ImportError as missing:
 import numpy as np
 
 import data
+import distill
 import export
+import pruning
+import regenerate
 import trainer
 from nets import NETWORKS
+from nets.base import count_parameters, fold_standardisation
 
 
 def synthetic(kind, count=64):
@@ -59,6 +63,17 @@ class EveryNetwork(unittest.TestCase):
                 self.assertTrue(torch.equal(both[-1:], alone))
 
 
+    def test_answers_the_same_once_its_heads_are_folded(self):
+        for name in ("cifar10-resnet9", "cifar10-bdensenet"):
+            with self.subTest(name), torch.no_grad():
+                net = NETWORKS[name].build().train()
+                x = torch.randn(16, 3, 32, 32)
+                net(x)                                          # running means leave zero
+                before = torch.stack(net.eval()(x))
+                after = torch.stack(fold_standardisation(net)(x))
+                self.assertTrue(torch.allclose(before, after, atol=1e-4))
+
+
 class Training(unittest.TestCase):
     def run_for(self, folder, epochs, stop_after):
         entry = NETWORKS["fashion-blenet"]
@@ -77,6 +92,41 @@ class Training(unittest.TestCase):
             resumed = self.run_for(broken, 3, 3)
         for key, value in expected.items():
             self.assertTrue(torch.equal(value, resumed[key]), key)
+
+
+class Methods(unittest.TestCase):
+    def parts(self, folder):
+        entry = NETWORKS["fashion-bresnet8"]
+        recipe = dataclasses.replace(short(entry.recipe), epochs=4)
+        return entry.build(), synthetic("fashion"), recipe, folder, 1
+
+    def test_pruned_network_answers_as_the_masked_one_did(self):
+        for rapid in (False, True):
+            with self.subTest(rapid=rapid), tempfile.TemporaryDirectory() as folder:
+                run = pruning.PruneTrainer(*self.parts(folder), target=0.5, rapid=rapid)
+                n_before = count_parameters(run.net)
+                for _ in range(4):
+                    run.one_epoch()
+                masked = trainer.predict(run.net, run.dataset, run.dataset.test)
+                run.finish()
+                shrunk = trainer.predict(run.net, run.dataset, run.dataset.test)
+                self.assertTrue(torch.allclose(masked, shrunk, atol=1e-4))
+                self.assertLess(count_parameters(run.net), 0.75 * n_before)
+
+    def test_regeneration_raises_gammas_below_the_median_to_it(self):
+        net = NETWORKS["fashion-bresnet8"].build()
+        values = regenerate.gammas(net)
+        with torch.no_grad():
+            values[0][:8] = 0.001
+        self.assertEqual(regenerate.dead_channels(net)[0], 8)
+        regenerate.regenerate(net)
+        self.assertEqual(regenerate.dead_channels(net)[0], 0)
+        self.assertTrue(torch.equal(values[0][:8], torch.ones(8)))
+
+    def test_distillation_loss_is_zero_for_a_student_that_equals_its_teacher(self):
+        z = torch.randn(5, 10)
+        self.assertAlmostEqual(distill.distillation_loss(z, z, 3.0).item(), 0.0, places=6)
+        self.assertGreater(distill.distillation_loss(z, -z, 3.0).item(), 0.1)
 
 
 class Data(unittest.TestCase):

@@ -21,6 +21,8 @@ import data
 import distill
 import export
 import plot
+import pruning
+import regenerate
 import trainer
 from nets import NETWORKS
 from nets.base import count_parameters
@@ -38,12 +40,18 @@ def parse_arguments():
                         help="checkpoints, logs and decoded images (default build/train)")
     parser.add_argument("--models", default=TOP / "models", type=Path,
                         help="where the package is written (default models)")
+    parser.add_argument("--no-package", action="store_true", help="train and report only")
     parser.add_argument("--reference", type=Path,
                         help="also write reference outputs for the engine's tests into this folder")
     parser.add_argument("--seed", default=1, type=int)
     parser.add_argument("--epochs", type=int, help="instead of the recipe's")
     parser.add_argument("--threads", default=1, type=int)
-    parser.add_argument("--teacher", help="a finished run of WORK whose logits the network also learns from")
+    parser.add_argument("--method", choices=["mixed", "joint", "distil", "prune", "rapid", "regenerate"],
+                        default="mixed", help="see README.md (default: trunk first, then joint)")
+    parser.add_argument("--prune", default=0.5, type=float, metavar="SHARE",
+                        help="of the prunable channels, for --method prune and rapid")
+    parser.add_argument("--images", type=int, help="train on the first so many of a seeded shuffle")
+    parser.add_argument("--teacher", help="a finished run of WORK for --method distil")
     parser.add_argument("--run", help="name of the run's folder (default NAME[-plain]-SEED)")
     return parser.parse_args()
 
@@ -53,6 +61,8 @@ def build(entry, arguments):
     net, recipe = entry.build(), entry.recipe
     if arguments.epochs:
         recipe = dataclasses.replace(recipe, epochs=arguments.epochs)
+    if arguments.method == "joint":
+        recipe = dataclasses.replace(recipe, trunk_share=0.0)
     if arguments.plain:
         net = net.plain()
         recipe = dataclasses.replace(recipe, exit_weights=(1.0,))
@@ -72,9 +82,13 @@ def load_teacher(run, dataset, work):
 
 def make_trainer(net, dataset, recipe, folder, arguments):
     parts = (net, dataset, recipe, folder, arguments.seed)
-    if arguments.teacher:
+    if arguments.method == "distil":
         teacher = load_teacher(arguments.teacher, dataset, arguments.work)
         return distill.DistilTrainer(*parts, teacher=teacher)
+    if arguments.method in ("prune", "rapid"):
+        return pruning.PruneTrainer(*parts, target=arguments.prune, rapid=arguments.method == "rapid")
+    if arguments.method == "regenerate":
+        return regenerate.RegenerateTrainer(*parts)
     return trainer.Trainer(*parts)
 
 
@@ -83,7 +97,7 @@ def report(net, recipe, dataset, folder, arguments):
     print("test accuracy: " + ", ".join(f"{n} {a:.4f}" for n, a in shares.items()))
     export.write_json(folder / "result.json", {
         "network": arguments.name, "plain": arguments.plain, "seed": arguments.seed,
-        "teacher": arguments.teacher, "recipe": dataclasses.asdict(recipe),
+        "method": arguments.method, "teacher": arguments.teacher, "recipe": dataclasses.asdict(recipe),
         "parameters": count_parameters(net), "test_images": len(dataset.test.labels),
         "test_accuracy": shares})
 
@@ -93,11 +107,13 @@ def main():
     torch.set_num_threads(arguments.threads)
     entry, folder = NETWORKS[arguments.name], run_folder(arguments)
     dataset = data.load(entry.data, arguments.data, arguments.test, arguments.work / "cache")
+    if arguments.images:
+        dataset.train = data.subset(dataset.train, arguments.images)
     net, recipe = build(entry, arguments)
     make_trainer(net, dataset, recipe, folder, arguments).run()
     plot.curves(folder / "log.csv", folder / "curve.png", folder.name)
     report(net, recipe, dataset, folder, arguments)
-    if not arguments.plain:
+    if not arguments.plain and not arguments.no_package:
         export.write_package(net, dataset, arguments.models / arguments.name)
     if arguments.reference:
         export.write_reference(net, dataset, arguments.reference)

@@ -42,14 +42,20 @@ def one_cycle(step, n_steps):
 
 
 def make_optimiser(net, recipe):
-    """Weight decay on matrices and filters only."""
+    """Weight decay on matrices and filters; `norm_decay` on vectors (batch norm, biases)."""
     decayed = [p for p in net.parameters() if p.ndim > 1]
     free = [p for p in net.parameters() if p.ndim <= 1]
     groups = [{"params": decayed, "weight_decay": recipe.weight_decay},
-              {"params": free, "weight_decay": 0.0}]
+              {"params": free, "weight_decay": recipe.norm_decay}]
     if recipe.optimiser == "adamw":
         return torch.optim.AdamW(groups, lr=recipe.learning_rate)
     return torch.optim.SGD(groups, lr=recipe.learning_rate, momentum=0.9, nesterov=True)
+
+
+def descend(optimiser, loss):
+    optimiser.zero_grad()
+    loss.backward()
+    optimiser.step()
 
 
 class Trainer:
@@ -80,28 +86,37 @@ class Trainer:
     def trunk_only(self):
         return self.epoch < self.recipe.trunk_share * self.recipe.epochs
 
-    def exit_loss(self, logits, labels, index):
-        """The loss of one exit; `index` says which training images these are."""
-        return F.cross_entropy(logits, torch.from_numpy(labels),
-                               label_smoothing=self.recipe.smoothing)
-
-    def loss(self, images, labels, index):
-        """BranchyNet's joint loss, the weighted sum of every exit's."""
-        x = self.prepare(images)
+    def forward(self, net, x):
         with torch.autocast("cpu", torch.bfloat16, enabled=self.recipe.bf16):
-            logits = self.net.forward_detached(x) if self.trunk_only() else self.net(x)
+            logits = net.forward_detached(x) if self.trunk_only() else net(x)
+        return [z.float() for z in logits]
+
+    def joint(self, logits, losses):
+        """BranchyNet's joint loss: the weighted sum over exits of `losses[k](logits[k])`."""
         weights = (1.0,) * len(logits) if self.trunk_only() else self.weights
-        return sum(w * self.exit_loss(z.float(), labels, index) for w, z in zip(weights, logits))
+        return sum(w * loss(z) for w, loss, z in zip(weights, losses, logits))
+
+    def hard_loss(self, labels):
+        """The loss of one exit's logits against the labels."""
+        target = torch.from_numpy(labels)
+        return lambda z: F.cross_entropy(z, target, label_smoothing=self.recipe.smoothing)
+
+    def loss(self, x, labels, index):
+        """The loss of one batch; `index` says which training images these are."""
+        logits = self.forward(self.net, x)
+        return self.joint(logits, [self.hard_loss(labels)] * len(logits))
+
+    def optimisers(self):
+        return [self.optimiser]
 
     def step(self, number, batch):
         """One update; returns the loss."""
-        scale = one_cycle(number, self.n_steps)
-        for group in self.optimiser.param_groups:
-            group["lr"] = self.recipe.learning_rate * scale
-        loss = self.loss(*batch)
-        self.optimiser.zero_grad()
-        loss.backward()
-        self.optimiser.step()
+        rate = self.recipe.learning_rate * one_cycle(number, self.n_steps)
+        for group in (g for o in self.optimisers() for g in o.param_groups):
+            group["lr"] = rate
+        images, labels, index = batch
+        loss = self.loss(self.prepare(images), labels, index)
+        descend(self.optimiser, loss)
         return loss.item()
 
     # --- the run
@@ -112,14 +127,22 @@ class Trainer:
               f"epochs {self.epoch + 1}..{self.recipe.epochs}", flush=True)
         while self.epoch < self.recipe.epochs:
             self.one_epoch()
+        self.finish()
+
+    def finish(self):
+        """For training methods that change the network once it is trained."""
 
     def one_epoch(self):
         started = time.time()
         torch.manual_seed(self.seed * 1000 + self.epoch)            # dropout
         loss = self.run_epoch()
         self.epoch += 1
+        self.after_epoch()
         self.record(loss, time.time() - started)
         self.save()
+
+    def after_epoch(self):
+        """For training methods that act between epochs."""
 
     def run_epoch(self):
         self.net.train()
@@ -155,20 +178,28 @@ class Trainer:
     def checkpoint_path(self):
         return self.folder / "checkpoint.pt"
 
+    def state(self):
+        return {"net": self.net.state_dict(), "optimiser": self.optimiser.state_dict()}
+
+    def restore(self, saved):
+        self.net.load_state_dict(saved["net"])
+        self.optimiser.load_state_dict(saved["optimiser"])
+
+    def identity(self):
+        """What a checkpoint must share with the run that resumes it."""
+        return {"seed": self.seed, "recipe": dataclasses.asdict(self.recipe)}
+
     def save(self):
         """Written beside and renamed, so that a kill leaves the previous checkpoint whole."""
         partial = self.checkpoint_path().with_suffix(".partial")
-        torch.save({"epoch": self.epoch, "net": self.net.state_dict(),
-                    "optimiser": self.optimiser.state_dict(), "seed": self.seed,
-                    "recipe": dataclasses.asdict(self.recipe)}, partial)
+        torch.save({"epoch": self.epoch, **self.identity(), **self.state()}, partial)
         partial.replace(self.checkpoint_path())
 
     def resume(self):
         if not self.checkpoint_path().exists():
             return
         saved = torch.load(self.checkpoint_path())
-        if saved["recipe"] != dataclasses.asdict(self.recipe) or saved["seed"] != self.seed:
+        if {key: saved[key] for key in self.identity()} != self.identity():
             raise SystemExit(f"{self.folder}: checkpoint of another recipe or seed; remove it or use --run")
-        self.net.load_state_dict(saved["net"])
-        self.optimiser.load_state_dict(saved["optimiser"])
+        self.restore(saved)
         self.epoch = saved["epoch"]

@@ -16,6 +16,7 @@ class Recipe:
     learning_rate: float = 0.1
     optimiser: str = "sgd"          # sgd (Nesterov, momentum 0.9) or adamw
     weight_decay: float = 5e-4
+    norm_decay: float = 0.0         # weight decay of batch norm and biases
     smoothing: float = 0.1          # label smoothing
     shift: int = 4                  # random shift, pixels each way
     pad_mode: str = "reflect"       # what a shift brings in
@@ -36,7 +37,7 @@ class Entry:
 LENET = Recipe(epochs=40, learning_rate=0.004, optimiser="adamw", weight_decay=0.01,
                smoothing=0.02, shift=2, pad_mode="constant", trunk_share=0.4,
                exit_weights=(1.0, 1.0), bf16=False)
-RESNET = Recipe(epochs=30, learning_rate=0.2, trunk_share=0.5, low_res=24, low_res_share=0.5)
+RESNET = Recipe(epochs=30, trunk_share=0.5, low_res=24, low_res_share=0.5)
 BRANCHY = Recipe(epochs=18, learning_rate=0.05, smoothing=0.05, exit_weights=(0.5, 0.5, 1.0))
 
 
@@ -47,6 +48,8 @@ def cifar10(build, recipe, **changes):
 NETWORKS = {
     "fashion-blenet": Entry(lenet.blenet, "fashion", LENET),
     "fashion-blenet-slim": Entry(lenet.blenet_slim, "fashion", LENET),
+    "fashion-bresnet8": Entry(resnet.bresnet8, "fashion", Recipe(
+        epochs=12, shift=2, pad_mode="constant", trunk_share=0.4, exit_weights=(0.3, 0.5, 1.0))),
     "cifar10-balexnet": cifar10(alexnet.balexnet, BRANCHY),
     "cifar10-balexnet-linear": cifar10(alexnet.balexnet_linear, BRANCHY),
     "cifar10-resnet9": cifar10(resnet9.resnet9, RESNET, epochs=20,
@@ -55,12 +58,12 @@ NETWORKS = {
                                  exit_weights=(0.3, 0.3, 0.5, 0.7, 1.0)),
     "cifar10-bresnet20-conv": cifar10(resnet.bresnet20_conv, RESNET,
                                       exit_weights=(0.3, 0.5, 1.0)),
-    "cifar10-bsqueezenet": cifar10(squeezenet.bsqueezenet, RESNET, learning_rate=0.1,
+    "cifar10-bsqueezenet": cifar10(squeezenet.bsqueezenet, RESNET,
                                    exit_weights=(0.3, 0.5, 0.7, 1.0)),
-    "cifar10-bslimcnn": cifar10(slimcnn.bslimcnn, RESNET, learning_rate=0.1,
+    "cifar10-bslimcnn": cifar10(slimcnn.bslimcnn, RESNET,
                                 exit_weights=(0.3, 0.5, 1.0)),
-    "cifar10-bresnext20": cifar10(resnext.bresnext20, RESNET, learning_rate=0.1, epochs=20,
+    "cifar10-bresnext20": cifar10(resnext.bresnext20, RESNET, epochs=20,
                                   exit_weights=(0.3, 0.3, 0.6, 1.0)),
-    "cifar10-bdensenet": cifar10(densenet.bdensenet, RESNET, learning_rate=0.1,
+    "cifar10-bdensenet": cifar10(densenet.bdensenet, RESNET,
                                  exit_weights=(0.3, 0.6, 1.0)),
 }

@@ -49,11 +49,36 @@ def conv(c_in, c_out, size=3, stride=1, pad=None, groups=1):
                          nn.BatchNorm2d(c_out), nn.ReLU(inplace=True))
 
 
+class Standardise(nn.BatchNorm1d):
+    """Batch norm of pooled features; starts small, as hundreds of correlated features at unit
+    variance make the linear layer behind them unstable at the trunk's learning rate.
+    Folded into that layer when exported."""
+
+    def reset_parameters(self):
+        super().reset_parameters()
+        nn.init.constant_(self.weight, 0.25)
+
+
 def pooled_head(channels, grid=4, classes=10):
     """Average-pool to grid x grid, then linear: the cheap exit of SDN (Kaya, ICML 2019)."""
+    features = channels * grid * grid
     return nn.Sequential(nn.AdaptiveAvgPool2d(grid), nn.Flatten(),
-                         nn.BatchNorm1d(channels * grid * grid),
-                         nn.Linear(channels * grid * grid, classes))
+                         Standardise(features), nn.Linear(features, classes))
+
+
+@torch.no_grad()
+def fold_standardisation(net):
+    """Replaces each Standardise, in place, by changing the linear layer after it."""
+    for module in net.modules():
+        if not isinstance(module, nn.Sequential):
+            continue
+        for norm, linear in zip(list(module), list(module)[1:]):
+            if isinstance(norm, Standardise):
+                scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)
+                linear.bias += linear.weight @ (norm.bias - norm.running_mean * scale)
+                linear.weight *= scale
+                module[list(module).index(norm)] = nn.Identity()
+    return net
 
 
 def final_head(channels, classes=10):

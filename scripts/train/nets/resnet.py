@@ -18,6 +18,10 @@ class Block(nn.Module):
                                       nn.BatchNorm2d(c_out))
         self.relu = nn.ReLU(inplace=True)
 
+    def prunable(self):
+        """(convolution, its batch norm, convolutions that read it): see pruning.py."""
+        return [(self.body[0][0], self.body[0][1], [self.body[1]])]
+
     def forward(self, x):
         return self.relu(self.body(x) + self.skip(x))
 
@@ -26,9 +30,9 @@ def stage(c_in, c_out, n, stride):
     return [Block(c_in, c_out, stride)] + [Block(c_out, c_out) for _ in range(n - 1)]
 
 
-def blocks(n):
+def blocks(n, c_in=3):
     """The stem and the 3n residual blocks of ResNet-(6n+2), in order."""
-    return [conv(3, 16)] + stage(16, 16, n, 1) + stage(16, 32, n, 2) + stage(32, 64, n, 2)
+    return [conv(c_in, 16)] + stage(16, 16, n, 1) + stage(16, 32, n, 2) + stage(32, 64, n, 2)
 
 
 def bresnet20():
@@ -54,3 +58,12 @@ def bresnet20_conv():
     heads = [conv_branch(16, 32, 8), conv_branch(16, 32, 8), final_head(64)]
     return EarlyExitNet([nn.Sequential(*s) for s in segments], heads,
                         ["branch1", "branch2", "final"])
+
+
+def bresnet8(c_in=1):
+    """ResNet-8 with a pooled linear exit after each of the first two blocks: small, for trials."""
+    parts = blocks(1, c_in)
+    segments = [parts[0:2], parts[2:3], parts[3:]]
+    return EarlyExitNet([nn.Sequential(*s) for s in segments],
+                        [pooled_head(16, 7), pooled_head(32, 7), final_head(64)],
+                        ["exit1", "exit2", "final"])

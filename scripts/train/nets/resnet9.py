@@ -9,6 +9,10 @@ class Residual(nn.Module):
         super().__init__()
         self.body = nn.Sequential(conv(channels, channels), conv(channels, channels))
 
+    def prunable(self):
+        """(convolution, its batch norm, convolutions that read it): see pruning.py."""
+        return [(self.body[0][0], self.body[0][1], [self.body[1][0]])]
+
     def forward(self, x):
         return x + self.body(x)
 
