@@ -15,7 +15,9 @@ INPUT = "image"
 
 
 def sample_input(dataset, count):
-    return dataset.normalise(dataset.test.images[:count]).contiguous()
+    """`count` preprocessed test images, spread over the whole test part."""
+    index = np.linspace(0, len(dataset.test.labels) - 1, count).astype(int)
+    return dataset.normalise(dataset.test.images[index]).contiguous()
 
 
 def write_onnx(net, x, path):

@@ -5,7 +5,7 @@ Names are those of the packages. A recipe's numbers are for one run of `train.py
 import dataclasses
 from typing import Callable
 
-from . import alexnet, densenet, lenet, resnet, resnet9, resnext, slimcnn, squeezenet
+from . import alexnet, densenet, lenet, resnet, resnet9, resnext, slimcnn, squeezenet, vit
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,4 +66,7 @@ NETWORKS = {
                                   exit_weights=(0.3, 0.3, 0.6, 1.0)),
     "cifar10-bdensenet": cifar10(densenet.bdensenet, RESNET,
                                  exit_weights=(0.3, 0.6, 1.0)),
+    "cifar10-bvit": cifar10(vit.bvit, Recipe(
+        epochs=20, learning_rate=1e-3, optimiser="adamw", weight_decay=0.05, trunk_share=0.6,
+        exit_weights=(0.3, 0.6, 1.0))),
 }

@@ -27,7 +27,8 @@ def dense_block(c_in, growth, n):
 
 
 def transition(c_in, c_out):
-    return nn.Sequential(norm_relu(c_in), nn.Conv2d(c_in, c_out, 1, bias=False), nn.AvgPool2d(2))
+    return nn.Sequential(norm_relu(c_in), nn.Conv2d(c_in, c_out, 1, bias=False),
+                         nn.AvgPool2d(2, count_include_pad=False))
 
 
 def bdensenet(depth=28, growth=12):
