@@ -71,7 +71,7 @@
     X(UNSQUEEZE, "Unsqueeze", 1, 2, 1, 1, unsqueeze)                       \
     X(EXPAND, "Expand", 2, 2, 1, 1, expand)                                \
     X(TILE, "Tile", 2, 2, 1, 1, tile)                                      \
-    X(PAD, "Pad", 1, 3, 1, 1, pad)                                         \
+    X(PAD, "Pad", 1, 4, 1, 1, pad)                                         \
     X(IDENTITY, "Identity", 1, 1, 1, 1, same)                              \
     X(DROPOUT, "Dropout", 1, 3, 1, 2, dropout)                             \
     X(CAST, "Cast", 1, 1, 1, 1, cast)                                      \
