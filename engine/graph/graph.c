@@ -298,6 +298,15 @@ struct al_node *al_graph_node_mut(struct al_graph *g, uint32_t id)
     return &g->nodes[id];
 }
 
+struct al_tensor al_graph_tensor(const struct al_graph *g, uint32_t value)
+{
+    if (value == AL_NO_VALUE)
+        return (struct al_tensor){ 0 };
+
+    const struct al_value *v = &g->values[value];
+    return (struct al_tensor){ v->dtype, v->shape, (void *)(uintptr_t)v->data };
+}
+
 const uint32_t *al_graph_inputs(const struct al_graph *g, size_t *ret_n)
 {
     *ret_n = g->inputs.n;

@@ -112,6 +112,8 @@ const struct al_node *al_graph_node(const struct al_graph *g, uint32_t id);
 /* The same, to be changed by passes. Valid until the next add. */
 struct al_value *al_graph_value_mut(struct al_graph *g, uint32_t id);
 struct al_node *al_graph_node_mut(struct al_graph *g, uint32_t id);
+/* The value as a tensor; `data` NULL when it is no constant. AL_NO_VALUE: all zero. */
+struct al_tensor al_graph_tensor(const struct al_graph *g, uint32_t value);
 const uint32_t *al_graph_inputs(const struct al_graph *g, size_t *ret_n);
 const uint32_t *al_graph_outputs(const struct al_graph *g, size_t *ret_n);
 bool al_graph_is_input(const struct al_graph *g, uint32_t value);

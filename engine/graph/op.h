@@ -6,27 +6,27 @@
 #include <stddef.h>
 
 /* One row an operator: enum name, ONNX name, least and most inputs, least and most
- * outputs, shape inference (a static function infer_<last column> in graph/infer_*.c).
+ * outputs, shape inference (al_infer_<last column> in graph/infer_*.c).
  * AL_OP_MANY = any number. Meanings: ONNX Operators.md, opsets 7 to 17. */
 #define AL_OP_MANY 65535
 #define AL_OP_LIST(X)                                                      \
     X(CONV, "Conv", 2, 3, 1, 1, conv)                                      \
     X(GEMM, "Gemm", 2, 3, 1, 1, gemm)                                      \
     X(MATMUL, "MatMul", 2, 2, 1, 1, matmul)                                \
-    X(BATCH_NORM, "BatchNormalization", 5, 5, 1, 5, same)                  \
-    X(LRN, "LRN", 1, 1, 1, 1, same)                                        \
-    X(INSTANCE_NORM, "InstanceNormalization", 3, 3, 1, 1, same)            \
-    X(LAYER_NORM, "LayerNormalization", 2, 3, 1, 3, same)                  \
+    X(BATCH_NORM, "BatchNormalization", 5, 5, 1, 5, batch_norm)            \
+    X(LRN, "LRN", 1, 1, 1, 1, lrn)                                         \
+    X(INSTANCE_NORM, "InstanceNormalization", 3, 3, 1, 1, instance_norm)   \
+    X(LAYER_NORM, "LayerNormalization", 2, 3, 1, 3, layer_norm)            \
     X(MAX_POOL, "MaxPool", 1, 1, 1, 2, pool)                               \
     X(AVERAGE_POOL, "AveragePool", 1, 1, 1, 1, pool)                       \
     X(GLOBAL_AVERAGE_POOL, "GlobalAveragePool", 1, 1, 1, 1, global_pool)   \
     X(GLOBAL_MAX_POOL, "GlobalMaxPool", 1, 1, 1, 1, global_pool)           \
     X(RELU, "Relu", 1, 1, 1, 1, same)                                      \
     X(LEAKY_RELU, "LeakyRelu", 1, 1, 1, 1, same)                           \
-    X(PRELU, "PRelu", 2, 2, 1, 1, same)                                    \
+    X(PRELU, "PRelu", 2, 2, 1, 1, prelu)                                   \
     X(ELU, "Elu", 1, 1, 1, 1, same)                                        \
     X(SELU, "Selu", 1, 1, 1, 1, same)                                      \
-    X(CLIP, "Clip", 1, 3, 1, 1, same)                                      \
+    X(CLIP, "Clip", 1, 3, 1, 1, clip)                                      \
     X(SIGMOID, "Sigmoid", 1, 1, 1, 1, same)                                \
     X(HARD_SIGMOID, "HardSigmoid", 1, 1, 1, 1, same)                       \
     X(HARD_SWISH, "HardSwish", 1, 1, 1, 1, same)                           \
@@ -34,9 +34,9 @@
     X(SOFTPLUS, "Softplus", 1, 1, 1, 1, same)                              \
     X(SOFTSIGN, "Softsign", 1, 1, 1, 1, same)                              \
     X(ERF, "Erf", 1, 1, 1, 1, same)                                        \
-    X(GELU, "Gelu", 1, 1, 1, 1, same)                                      \
-    X(SOFTMAX, "Softmax", 1, 1, 1, 1, same)                                \
-    X(LOG_SOFTMAX, "LogSoftmax", 1, 1, 1, 1, same)                         \
+    X(GELU, "Gelu", 1, 1, 1, 1, gelu)                                      \
+    X(SOFTMAX, "Softmax", 1, 1, 1, 1, softmax)                             \
+    X(LOG_SOFTMAX, "LogSoftmax", 1, 1, 1, 1, softmax)                      \
     X(ADD, "Add", 2, 2, 1, 1, broadcast)                                   \
     X(SUB, "Sub", 2, 2, 1, 1, broadcast)                                   \
     X(MUL, "Mul", 2, 2, 1, 1, broadcast)                                   \
