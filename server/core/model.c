@@ -1,0 +1,63 @@
+#include "server/core/model.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct sv_model *sv_model_new(const struct sv_model_params *p)
+{
+    struct sv_model *m = calloc(1, sizeof(*m));
+
+    if (!m)
+        return NULL;
+    atomic_init(&m->n_refs, 1);
+    m->version = p->version;
+    m->n_stages = p->n_stages;
+    m->max_batch = p->max_batch;
+    m->name = strdup(p->name);
+    m->counters = sv_model_counters_new(p->n_stages);
+    m->steps = calloc(p->n_stages + 1, sizeof(*m->steps));
+    if (!m->name || !m->counters || !m->steps) {
+        sv_model_unref(m);
+        return NULL;
+    }
+    m->payload = p->payload;
+    m->free_payload = p->free_payload;
+    return m;
+}
+
+struct sv_model *sv_model_ref(struct sv_model *m)
+{
+    atomic_fetch_add_explicit(&m->n_refs, 1, memory_order_relaxed);
+    return m;
+}
+
+void sv_model_unref(struct sv_model *m)
+{
+    if (!m || atomic_fetch_sub_explicit(&m->n_refs, 1, memory_order_acq_rel) != 1)
+        return;
+    if (m->free_payload)
+        m->free_payload(m->payload);
+    sv_model_counters_free(m->counters);
+    free(m->steps);
+    free(m->name);
+    free(m);
+}
+
+static size_t step_max_batch(const struct sv_model *m, size_t step)
+{
+    return step == 0 ? 1 : m->max_batch;
+}
+
+uint64_t sv_model_entry_ns(const struct sv_model *m, size_t step)
+{
+    double started = (double)m->steps[step].n_done;
+    double ns = 0;
+
+    for (size_t i = step; i <= m->n_stages; i++) {
+        const struct sv_step *st = &m->steps[i];
+        size_t batch = sv_cost_worthwhile(&st->cost, step_max_batch(m, i));
+        double reach = i == step ? 1 : started > 0 ? (double)st->n_done / started : 1;
+        ns += reach * (double)sv_cost_ns(&st->cost, batch) / (double)batch;
+    }
+    return (uint64_t)ns;
+}
