@@ -33,6 +33,7 @@ struct pk_load_params {
     unsigned cpu_mask;
     uint64_t (*now_ns)(void);
     size_t max_file_bytes; /* of model.onnx; 0 = 2 GiB */
+    bool without_policy;   /* do not read policy.json: a new one is to be certified */
 };
 
 /* `version` 0: the highest. A package without model.json is a plain classifier with one
