@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include "engine/base/status.h"
+#include "engine/base/team.h"
 #include "engine/base/tensor.h"
 #include "engine/exit/binomial.h"
 #include "engine/exit/ladder.h"
@@ -72,6 +73,7 @@ struct al_model_params {
     enum al_precision precision;
     unsigned cpu_mask;         /* enum al_cpu_flags allowed; UINT_MAX = all */
     size_t max_rows;           /* most rows of one run; 0 = 32 */
+    size_t max_threads;        /* most threads of a run's team; 0 = 1 */
     size_t memory_limit_bytes; /* for the model's graph, weights and plan; 0 = 4 GiB */
     uint64_t (*now_ns)(void);  /* to measure kernels by; NULL: choose by rule of thumb */
 };
@@ -139,15 +141,6 @@ AL_MUST_CHECK enum al_status al_workspace_reserve(struct al_workspace *ws,
                                                   const struct al_model *m,
                                                   struct al_error *err);
 
-/* A parallel-for the caller provides: calls fn(arg, i, worker) for each i < n, worker <
- * n_threads, and returns when all are done. NULL team: everything on the calling thread.
- */
-struct al_team {
-    size_t n_threads;
-    void (*run)(struct al_team *team, size_t n,
-                void (*fn)(void *arg, size_t i, size_t worker), void *arg);
-};
-
 struct al_stage_row {
     void *row;
     const struct al_exit_rule *rule;
@@ -160,7 +153,8 @@ struct al_stage_row {
 
 /* Runs stage k for n <= max_rows rows that have passed every stage before it: trunk for
  * all, branch for those whose rule could leave there, softmax, score, decision. Allocates
- * nothing. `ws` must have been reserved for `m`. */
+ * nothing. `ws` must have been reserved for `m`. `team` (of at most max_threads) shares
+ * the work; NULL: everything on the calling thread. */
 void al_stage_run(const struct al_model *m, struct al_workspace *ws, size_t k, size_t n,
                   struct al_stage_row *rows, struct al_team *team);
 
