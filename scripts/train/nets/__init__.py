@@ -37,7 +37,7 @@ class Entry:
 LENET = Recipe(epochs=40, learning_rate=0.004, optimiser="adamw", weight_decay=0.01,
                smoothing=0.02, shift=2, pad_mode="constant", trunk_share=0.4,
                exit_weights=(1.0, 1.0), bf16=False)
-RESNET = Recipe(epochs=30, trunk_share=0.5, low_res=24, low_res_share=0.5)
+RESNET = Recipe(epochs=24, trunk_share=0.5, low_res=24, low_res_share=0.5)
 BRANCHY = Recipe(epochs=18, learning_rate=0.05, smoothing=0.05, exit_weights=(0.5, 0.5, 1.0))
 
 
