@@ -20,6 +20,7 @@ import numpy as np
 import data
 import distill
 import export
+import heads
 import pruning
 import regenerate
 import trainer
@@ -112,6 +113,19 @@ class Methods(unittest.TestCase):
                 shrunk = trainer.predict(run.net, run.dataset, run.dataset.test)
                 self.assertTrue(torch.allclose(masked, shrunk, atol=1e-4))
                 self.assertLess(count_parameters(run.net), 0.75 * n_before)
+
+    def test_heads_learn_on_a_trunk_that_stays_as_it_was(self):
+        with tempfile.TemporaryDirectory() as folder:
+            trunk_run = trainer.Trainer(*self.parts(folder))
+            trunk_run.one_epoch()
+            net, *rest = self.parts(folder)
+            trunk = heads.trunk_state(Path(folder), net)
+            run = heads.HeadTrainer(net, *rest, trunk=trunk)
+            before = trainer.predict(net, run.dataset, run.dataset.test)
+            run.run_epoch()
+            after = trainer.predict(net, run.dataset, run.dataset.test)
+            self.assertTrue(torch.equal(before[-1], after[-1]))
+            self.assertFalse(torch.equal(before[0], after[0]))
 
     def test_regeneration_raises_gammas_below_the_median_to_it(self):
         net = NETWORKS["fashion-bresnet8"].build()

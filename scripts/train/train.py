@@ -20,6 +20,7 @@ import torch
 import data
 import distill
 import export
+import heads
 import plot
 import pruning
 import regenerate
@@ -46,12 +47,13 @@ def parse_arguments():
     parser.add_argument("--seed", default=1, type=int)
     parser.add_argument("--epochs", type=int, help="instead of the recipe's")
     parser.add_argument("--threads", default=1, type=int)
-    parser.add_argument("--method", choices=["mixed", "joint", "distil", "prune", "rapid", "regenerate"],
+    parser.add_argument("--method", choices=["mixed", "joint", "distil", "prune", "rapid", "regenerate", "heads"],
                         default="mixed", help="see README.md (default: trunk first, then joint)")
     parser.add_argument("--prune", default=0.5, type=float, metavar="SHARE",
                         help="of the prunable channels, for --method prune and rapid")
     parser.add_argument("--images", type=int, help="train on the first so many of a seeded shuffle")
-    parser.add_argument("--teacher", help="a finished run of WORK for --method distil")
+    parser.add_argument("--teacher", help="a finished run of WORK, for --method distil")
+    parser.add_argument("--trunk", help="a finished run of WORK, for --method heads")
     parser.add_argument("--run", help="name of the run's folder (default NAME[-plain]-SEED)")
     return parser.parse_args()
 
@@ -87,6 +89,9 @@ def make_trainer(net, dataset, recipe, folder, arguments):
         return distill.DistilTrainer(*parts, teacher=teacher)
     if arguments.method in ("prune", "rapid"):
         return pruning.PruneTrainer(*parts, target=arguments.prune, rapid=arguments.method == "rapid")
+    if arguments.method == "heads":
+        trunk = heads.trunk_state(arguments.work / arguments.trunk, net)
+        return heads.HeadTrainer(*parts, trunk=trunk)
     if arguments.method == "regenerate":
         return regenerate.RegenerateTrainer(*parts)
     return trainer.Trainer(*parts)

@@ -144,8 +144,11 @@ class Trainer:
     def after_epoch(self):
         """For training methods that act between epochs."""
 
-    def run_epoch(self):
+    def train_mode(self):
         self.net.train()
+
+    def run_epoch(self):
+        self.train_mode()
         first, started, reported, losses = self.epoch * len(self.batches), time.time(), 0.0, []
         for i, batch in enumerate(self.batches.epoch(self.epoch)):
             losses.append(self.step(first + i, batch))
