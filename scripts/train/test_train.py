@@ -20,7 +20,9 @@ import numpy as np
 import data
 import distill
 import export
+import finetune
 import heads
+import onnx_net
 import pruning
 import regenerate
 import trainer
@@ -126,6 +128,26 @@ class Methods(unittest.TestCase):
             after = trainer.predict(net, run.dataset, run.dataset.test)
             self.assertTrue(torch.equal(before[-1], after[-1]))
             self.assertFalse(torch.equal(before[0], after[0]))
+
+    def test_onnx_network_answers_as_its_source_and_keeps_its_graph_when_trained(self):
+        for name in ("cifar10-balexnet", "cifar10-bdensenet", "fashion-blenet"):
+            with self.subTest(name), tempfile.TemporaryDirectory() as folder:
+                entry = NETWORKS[name]
+                net, dataset = entry.build(), synthetic(entry.data)
+                source, target = Path(folder) / "a.onnx", Path(folder) / "b.onnx"
+                export.write_onnx(net, export.sample_input(dataset, 2), source)
+                tuned = onnx_net.OnnxNet(source)
+                x = export.sample_input(dataset, 8)
+                with torch.no_grad():
+                    for a, b in zip(net.eval()(x), tuned(x)):
+                        self.assertTrue(torch.allclose(a, b, atol=1e-4))
+                run = finetune.FineTuner(tuned, dataset, short(entry.recipe), folder, 1)
+                run.one_epoch()
+                tuned.save(target)
+                nodes = [onnx.load(str(path)).graph.node for path in (source, target)]
+                self.assertEqual(nodes[0], nodes[1])
+                again = onnx_net.OnnxNet(target)
+                self.assertTrue(torch.allclose(tuned(x)[-1], again(x)[-1], atol=1e-4))
 
     def test_regeneration_raises_gammas_below_the_median_to_it(self):
         net = NETWORKS["fashion-bresnet8"].build()

@@ -65,13 +65,16 @@ class Trainer:
         self.net, self.dataset, self.recipe = net, dataset, recipe
         self.folder, self.seed, self.epoch = Path(folder), seed, 0
         self.folder.mkdir(parents=True, exist_ok=True)
-        initialise(net, seed)
+        self.initialise()
         net.to(memory_format=torch.channels_last)
         self.optimiser = make_optimiser(net, recipe)
         self.weights = recipe.exit_weights or (1.0,) * len(net.exit_names)
         self.batches = data.Batches(dataset.train, recipe.batch, recipe.shift, True,
                                     recipe.pad_mode, seed)
         self.n_steps = recipe.epochs * len(self.batches)
+
+    def initialise(self):
+        initialise(self.net, self.seed)
 
     # --- one step
 

@@ -47,7 +47,8 @@ def cifar10(build, recipe, **changes):
 
 NETWORKS = {
     "fashion-blenet": Entry(lenet.blenet, "fashion", LENET),
-    "fashion-blenet-slim": Entry(lenet.blenet_slim, "fashion", LENET),
+    "fashion-blenet-slim": Entry(lenet.blenet_slim, "fashion",
+                                 dataclasses.replace(LENET, exit_weights=(1.0, 1.0, 1.0))),
     "fashion-bresnet8": Entry(resnet.bresnet8, "fashion", Recipe(
         epochs=12, shift=2, pad_mode="constant", trunk_share=0.4, exit_weights=(0.3, 0.5, 1.0))),
     "cifar10-balexnet": cifar10(alexnet.balexnet, BRANCHY),
