@@ -16,8 +16,7 @@ class HeadTrainer(trainer.Trainer):
 
     def __init__(self, *parts, trunk):
         super().__init__(*parts)
-        missing = self.net.load_state_dict(trunk, strict=False)
-        assert not missing.unexpected_keys
+        self.start_from(trunk)
         for key, value in self.net.named_parameters():
             value.requires_grad = key not in trunk
 

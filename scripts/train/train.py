@@ -46,6 +46,8 @@ def parse_arguments():
                         help="also write reference outputs for the engine's tests into this folder")
     parser.add_argument("--seed", default=1, type=int)
     parser.add_argument("--epochs", type=int, help="instead of the recipe's")
+    parser.add_argument("--rate", type=float, help="peak learning rate, instead of the recipe's")
+    parser.add_argument("--trunk-share", type=float, help="instead of the recipe's")
     parser.add_argument("--threads", default=1, type=int)
     parser.add_argument("--method", choices=["mixed", "joint", "distil", "prune", "rapid", "regenerate", "heads"],
                         default="mixed", help="see README.md (default: trunk first, then joint)")
@@ -53,7 +55,7 @@ def parse_arguments():
                         help="of the prunable channels, for --method prune and rapid")
     parser.add_argument("--images", type=int, help="train on the first so many of a seeded shuffle")
     parser.add_argument("--teacher", help="a finished run of WORK, for --method distil")
-    parser.add_argument("--trunk", help="a finished run of WORK, for --method heads")
+    parser.add_argument("--trunk", help="a finished run of WORK: start from its trunk (--method heads: and keep it)")
     parser.add_argument("--run", help="name of the run's folder (default NAME[-plain]-SEED)")
     return parser.parse_args()
 
@@ -61,10 +63,9 @@ def parse_arguments():
 def build(entry, arguments):
     """The network and its recipe, with the command line's changes."""
     net, recipe = entry.build(), entry.recipe
-    if arguments.epochs:
-        recipe = dataclasses.replace(recipe, epochs=arguments.epochs)
-    if arguments.method == "joint":
-        recipe = dataclasses.replace(recipe, trunk_share=0.0)
+    changes = {"epochs": arguments.epochs, "learning_rate": arguments.rate,
+               "trunk_share": 0.0 if arguments.method == "joint" else arguments.trunk_share}
+    recipe = dataclasses.replace(recipe, **{k: v for k, v in changes.items() if v is not None})
     if arguments.plain:
         net = net.plain()
         recipe = dataclasses.replace(recipe, exit_weights=(1.0,))
@@ -83,18 +84,20 @@ def load_teacher(run, dataset, work):
 
 
 def make_trainer(net, dataset, recipe, folder, arguments):
-    parts = (net, dataset, recipe, folder, arguments.seed)
-    if arguments.method == "distil":
-        teacher = load_teacher(arguments.teacher, dataset, arguments.work)
-        return distill.DistilTrainer(*parts, teacher=teacher)
-    if arguments.method in ("prune", "rapid"):
-        return pruning.PruneTrainer(*parts, target=arguments.prune, rapid=arguments.method == "rapid")
-    if arguments.method == "heads":
-        trunk = heads.trunk_state(arguments.work / arguments.trunk, net)
+    parts, method = (net, dataset, recipe, folder, arguments.seed), arguments.method
+    trunk = heads.trunk_state(arguments.work / arguments.trunk, net) if arguments.trunk else {}
+    if method == "heads":
         return heads.HeadTrainer(*parts, trunk=trunk)
-    if arguments.method == "regenerate":
-        return regenerate.RegenerateTrainer(*parts)
-    return trainer.Trainer(*parts)
+    if method == "distil":
+        run = distill.DistilTrainer(*parts, teacher=load_teacher(arguments.teacher, dataset, arguments.work))
+    elif method in ("prune", "rapid"):
+        run = pruning.PruneTrainer(*parts, target=arguments.prune, rapid=method == "rapid")
+    elif method == "regenerate":
+        run = regenerate.RegenerateTrainer(*parts)
+    else:
+        run = trainer.Trainer(*parts)
+    run.start_from(trunk)
+    return run
 
 
 def report(net, recipe, dataset, folder, arguments):

@@ -76,6 +76,10 @@ class Trainer:
     def initialise(self):
         initialise(self.net, self.seed)
 
+    def start_from(self, trunk):
+        """Takes over the parameters that another network shares with this one."""
+        assert not self.net.load_state_dict(trunk, strict=False).unexpected_keys
+
     # --- one step
 
     def prepare(self, images):
@@ -173,7 +177,7 @@ class Trainer:
         path = self.folder / "log.csv"
         new = not path.exists()
         with open(path, "a", newline="") as out:
-            writer = csv.writer(out)
+            writer = csv.writer(out, lineterminator="\n")
             if new:
                 writer.writerow(["epoch", "seconds", "rate", "loss", *self.net.exit_names])
             writer.writerow([self.epoch, f"{seconds:.1f}", f"{rate:.6f}", f"{loss:.5f}",

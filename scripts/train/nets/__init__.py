@@ -52,7 +52,10 @@ NETWORKS = {
     "fashion-bresnet8": Entry(resnet.bresnet8, "fashion", Recipe(
         epochs=12, shift=2, pad_mode="constant", trunk_share=0.4, exit_weights=(0.3, 0.5, 1.0))),
     "cifar10-balexnet": cifar10(alexnet.balexnet, BRANCHY),
-    "cifar10-balexnet-linear": cifar10(alexnet.balexnet_linear, BRANCHY),
+    "cifar10-balexnet-linear": cifar10(alexnet.balexnet_linear, BRANCHY,
+                                       exit_weights=(0.5, 0.5, 0.5, 1.0)),
+    "cifar10-balexnet-early": cifar10(alexnet.balexnet_early, BRANCHY,
+                                      exit_weights=(1.0, 0.5, 0.5, 1.0)),
     "cifar10-resnet9": cifar10(resnet9.resnet9, RESNET, epochs=20,
                                exit_weights=(0.2, 0.2, 0.4, 0.6, 1.0)),
     "cifar10-bresnet20": cifar10(resnet.bresnet20, RESNET,

@@ -14,7 +14,8 @@ def pool():
 
 
 def trunk():
-    return [nn.Sequential(conv(3, 32, 5), pool(), conv(32, 64, 5), pool()),     # 64 x 8 x 8
+    return [nn.Sequential(conv(3, 32, 5), pool()),                              # 32 x 16 x 16
+            nn.Sequential(conv(32, 64, 5), pool()),                             # 64 x 8 x 8
             conv(64, 96),                                                       # 96 x 8 x 8
             nn.Sequential(conv(96, 96), conv(96, 64), pool(), nn.Flatten())]    # 64 x 4 x 4
 
@@ -29,11 +30,21 @@ def balexnet():
     """Convolutional branches as published."""
     branch1 = nn.Sequential(conv(64, 32), conv(32, 32), pool(), nn.Flatten(), nn.Linear(512, 10))
     branch2 = nn.Sequential(pool(), conv(96, 32), pool(), nn.Flatten(), nn.Linear(128, 10))
-    return EarlyExitNet(trunk(), [branch1, branch2, classifier()],
+    return EarlyExitNet(trunk(), [None, branch1, branch2, classifier()],
                         ["branch1", "branch2", "final"])
 
 
 def balexnet_linear():
-    """Pooled linear heads at the same places."""
-    return EarlyExitNet(trunk(), [pooled_head(64), pooled_head(96), classifier()],
-                        ["exit1", "exit2", "final"])
+    """Pooled linear heads after each of the first three convolutions."""
+    return EarlyExitNet(trunk(), [pooled_head(32), pooled_head(64), pooled_head(96), classifier()],
+                        ["exit1", "exit2", "exit3", "final"])
+
+
+def balexnet_early():
+    """A convolutional branch after conv1, where the paper's text has it: conv1 is 9 % of the
+    network and conv2 46 %, so that an exit behind conv2 saves less than half. Linear heads
+    further on."""
+    branch = nn.Sequential(conv(32, 64, 3, 2), conv(64, 64), pool(), nn.Flatten(),
+                           nn.Linear(1024, 10))
+    return EarlyExitNet(trunk(), [branch, pooled_head(64), pooled_head(96), classifier()],
+                        ["branch1", "exit2", "exit3", "final"])
