@@ -104,7 +104,7 @@ static void numbers_that_are_none_are_not_written(void **state)
     size_t size;
 
     (void)state;
-    p.levels[1].cost = NAN;
+    p.levels[1].cost = nan("");
     assert_int_equal(pk_policy_format(&p, &model, &text, &size, &err), AL_INVALID);
     p = sample();
     p.levels[1].max_loss = 0.0;
