@@ -91,6 +91,8 @@ static double walk_cost(const struct walk *w)
 {
     double sum = 0;
 
+    if (isinf(w->threshold))
+        return w->d->full_cost;
     for (uint32_t k = 0; k < w->d->n_exits; k++)
         sum += (double)w->left[k] * w->d->cost[k];
     return sum / (double)w->d->n_rows;
@@ -142,6 +144,8 @@ static enum al_status check_data(const struct al_ladder_data *d, struct al_error
     if (d->n_exits == 0 || d->n_exits > AL_MAX_EXITS)
         return al_fail(err, AL_INVALID, "%u exits; need 1 to %d", d->n_exits,
                        AL_MAX_EXITS);
+    if (!isfinite(d->full_cost) || d->full_cost < 0)
+        return al_fail(err, AL_INVALID, "cost of the full model is %g", d->full_cost);
     for (uint32_t k = 0; k < d->n_exits; k++) {
         if (!isfinite(d->cost[k]) || d->cost[k] < 0)
             return al_fail(err, AL_INVALID, "cost of exit %u is %g", k, d->cost[k]);
@@ -223,6 +227,16 @@ enum al_status al_ladder_certify(const struct al_ladder_data *d,
     return s;
 }
 
+/* Whether the rule looks at any branch. */
+static bool looks_early(const struct al_ladder_data *d, const struct al_exit_rule *rule)
+{
+    for (uint32_t k = 0; k + 1 < d->n_exits; k++) {
+        if (al_exit_wants(rule, k, d->n_exits))
+            return true;
+    }
+    return false;
+}
+
 static uint32_t exit_of(const struct al_ladder_data *d, size_t row,
                         const struct al_exit_rule *rule)
 {
@@ -256,6 +270,8 @@ void al_ladder_outcome(const struct al_ladder_data *d, const struct al_exit_rule
             left[k] ? (double)right[k] / (double)left[k] : (double)NAN;
         ret->cost += ret->share[k] * d->cost[k];
     }
+    if (!looks_early(d, rule))
+        ret->cost = d->full_cost;
     ret->accuracy = (double)n_right / n_rows;
     ret->full_accuracy = (double)n_full / n_rows;
     ret->loss = (double)n_losses / n_rows;

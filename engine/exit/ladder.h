@@ -19,7 +19,8 @@ struct al_ladder_data {
     uint32_t n_exits;
     const float *score;     /* [n_rows][n_exits], higher = surer */
     const uint8_t *correct; /* [n_rows][n_exits], 0 or 1 */
-    const double *cost; /* [n_exits]: of a row that leaves there, all it ran included */
+    const double *cost;     /* [n_exits]: of a row that leaves there, branches included */
+    double full_cost;       /* of a row whose rule never leaves early: no branch is run */
 };
 
 struct al_ladder_params {

@@ -18,6 +18,7 @@ enum {
 };
 static const double losses[N_LEVELS] = { 0.005, 0.01, 0.02, 0.05 };
 static const double costs[N_EXITS] = { 10, 25, 60 };
+static const double full_cost = 55; /* the last exit's without the branches */
 
 /* Rows of a network that can leave early, drawn from a known law. */
 struct sample {
@@ -73,7 +74,8 @@ static struct al_ladder_data data_of(const struct sample *s)
                                     .n_exits = N_EXITS,
                                     .score = s->score,
                                     .correct = s->correct,
-                                    .cost = costs };
+                                    .cost = costs,
+                                    .full_cost = full_cost };
 }
 
 static struct al_ladder_params params(void)
@@ -172,7 +174,7 @@ static float slow_threshold(const struct sample *s, double max_loss)
     const struct al_ladder_data d = data_of(s);
     struct al_exit_rule rule = al_exit_rule_full();
     struct al_outcome out;
-    double best_cost = costs[N_EXITS - 1];
+    double best_cost = full_cost;
     float best = INFINITY, threshold = INFINITY;
 
     for (;;) {
@@ -229,7 +231,7 @@ static void too_few_rows_certify_nothing(void **state)
 
     for (uint32_t l = 0; l < p.n_levels; l++) {
         assert_true(isinf(p.levels[l].threshold[0]));
-        assert_true(fabs(p.levels[l].cost - costs[N_EXITS - 1]) < 1e-12);
+        assert_true(fabs(p.levels[l].cost - full_cost) < 1e-12);
         assert_true(fabs(p.levels[l].p_value) < 1e-300);
     }
     drop(&s);
@@ -286,7 +288,7 @@ static void scores_that_are_no_numbers_stay_to_the_end(void **state)
 
 static void a_costly_branch_is_not_used(void **state)
 {
-    const double dear[N_EXITS] = { 90, 95, 60 };
+    const double dear[N_EXITS] = { 56, 58, 60 };
     uint64_t seed = 9;
     struct sample s = draw(5000, 1e6, &seed);
     struct al_ladder_data d = data_of(&s);
@@ -322,9 +324,12 @@ static void outcome_counts_each_exit(void **state)
     const float score[] = { 0.9F, 0, 0.2F, 0, 0.8F, 0, 0.7F, 0 };
     const uint8_t correct[] = { 0, 1, 1, 1, 0, 0, 1, 0 };
     const double cost[] = { 1, 3 };
-    const struct al_ladder_data d = {
-        .n_rows = 4, .n_exits = 2, .score = score, .correct = correct, .cost = cost
-    };
+    const struct al_ladder_data d = { .n_rows = 4,
+                                      .n_exits = 2,
+                                      .score = score,
+                                      .correct = correct,
+                                      .cost = cost,
+                                      .full_cost = 2.5 };
     struct al_exit_rule rule = al_exit_rule_full();
     struct al_outcome out;
 
@@ -338,6 +343,9 @@ static void outcome_counts_each_exit(void **state)
     assert_true(fabs(out.exit_accuracy[0] - 1.0 / 3) < 1e-12);
     assert_true(fabs(out.exit_accuracy[1] - 1) < 1e-12);
     assert_true(fabs(out.cost - 1.5) < 1e-12);
+    rule.threshold[0] = INFINITY; /* no branch is run, and none is paid for */
+    al_ladder_outcome(&d, &rule, &out);
+    assert_true(fabs(out.cost - 2.5) < 1e-12);
 }
 
 static void wrong_parameters_are_refused_by_name(void **state)

@@ -1,0 +1,232 @@
+/* alight calibrate — certifies the ladder of a package on labelled pictures that it was
+ * not trained on, and writes it to policy.json. */
+#include <math.h>
+#include <nettle/sha2.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tools/commands.h"
+#include "tools/feed.h"
+#include "tools/model.h"
+#include "tools/parallel.h"
+#include "tools/report.h"
+#include "tools/survey.h"
+
+struct values {
+    struct tl_model_args model;
+    const char *data;
+    const char *score;
+    double confidence;
+    struct tl_reals levels;
+    size_t limit;
+    double seconds;
+    bool dry_run;
+    bool json;
+};
+
+static const struct values defaults = {
+    .score = "margin",
+    .confidence = 0.95,
+    .levels = { 5, { 0.0025, 0.005, 0.01, 0.02, 0.05 } },
+    .seconds = 1,
+};
+
+static const struct tl_option options[] = {
+    TL_MODEL_OPTIONS(struct values, "MODEL", "package folder"),
+    { "--data", TL_STRING, offsetof(struct values, data), "SET",
+      "labelled pictures: folder of class folders, tar of it, or IDX 'images,labels'",
+      .required = true },
+    { "--confidence", TL_REAL, offsetof(struct values, confidence), "P",
+      "with which all levels hold together", 0.5, 0.999999 },
+    { "--levels", TL_REALS, offsetof(struct values, levels), "LOSS,...",
+      "accuracy each level may give up", 1e-6, 0.5 },
+    { "--score", TL_STRING, offsetof(struct values, score), "NAME",
+      "margin, max_prob or entropy" },
+    { "--limit", TL_SIZE, offsetof(struct values, limit), "N",
+      "use N samples, evenly spread; 0 for all", 0, 1e9 },
+    { "--seconds", TL_REAL, offsetof(struct values, seconds), "S",
+      "time to measure the exits' costs for", 0, 3600 },
+    { "--dry-run", TL_FLAG, offsetof(struct values, dry_run), NULL,
+      "print the ladder, write nothing" },
+    { "--json", TL_FLAG, offsetof(struct values, json), NULL, "report as JSON" },
+};
+
+/* Names the evidence: model, and what every exit said of every row, in order. */
+static void identify(const struct pk_package *p, const struct tl_survey *s, char ret[65])
+{
+    const size_t n = s->n_rows * s->n_exits;
+    uint8_t digest[SHA256_DIGEST_SIZE];
+    struct sha256_ctx sha;
+
+    sha256_init(&sha);
+    sha256_update(&sha, strlen(p->model_sha256), (const uint8_t *)p->model_sha256);
+    sha256_update(&sha, n * sizeof(*s->score), (const uint8_t *)s->score);
+    sha256_update(&sha, n, s->correct);
+    sha256_digest(&sha, sizeof(digest), digest);
+    for (size_t i = 0; i < sizeof(digest); i++)
+        (void)snprintf(ret + 2 * i, 3, "%02x", digest[i]);
+}
+
+static json_t *level_json(const struct al_policy *p, const struct al_level *l)
+{
+    return json_pack("{s:f, s:o, s:o, s:f, s:i, s:f}", "max_loss", l->max_loss,
+                     "threshold", tl_json_real((double)l->threshold[0]), "share",
+                     tl_json_reals(l->share, p->n_exits), "cost_us", l->cost, "losses",
+                     (int)l->n_losses, "p_value", l->p_value);
+}
+
+static json_t *report_json(const struct pk_package *pkg, const struct tl_survey *s,
+                           const struct tl_costs *c, const struct al_policy *p)
+{
+    json_t *levels = json_array(), *accuracy = json_array();
+
+    for (uint32_t l = 0; l < p->n_levels; l++)
+        (void)json_array_append_new(levels, level_json(p, &p->levels[l]));
+    for (uint32_t k = 0; k < p->n_exits; k++)
+        (void)json_array_append_new(accuracy, json_real(tl_survey_accuracy(s, k)));
+    return json_pack("{s:s, s:i, s:i, s:s, s:f, s:s, s:o, s:o, s:o, s:f, s:o}", "model",
+                     pkg->name, "version", (int)pkg->version, "rows",
+                     (int)p->n_calibration, "score", al_score_name(p->score),
+                     "confidence", p->confidence, "calibration", p->calibration_id,
+                     "exits", tl_json_exit_names(pkg->model), "exit_accuracy", accuracy,
+                     "exit_cost_us", tl_json_reals(c->exit, p->n_exits), "full_cost_us",
+                     c->full, "levels", levels);
+}
+
+static void print_exits(const struct pk_package *pkg, const struct tl_survey *s,
+                        const struct tl_costs *c)
+{
+    uint32_t best = s->n_exits - 1;
+
+    (void)printf("%-24s", "exit");
+    tl_print_exit_names(pkg->model, 12);
+    (void)printf("%-24s", "accuracy if all left");
+    for (uint32_t k = 0; k < s->n_exits; k++)
+        tl_print_percent(tl_survey_accuracy(s, k), 12);
+    (void)printf("\n%-24s", "microseconds to there");
+    for (uint32_t k = 0; k < s->n_exits; k++)
+        (void)printf("%12.1f", c->exit[k]);
+    (void)printf(
+        "\nwithout branches %.1f us (batch 1, one thread, median of %zu rounds)\n\n",
+        c->full, c->n_rounds);
+    for (uint32_t k = 0; k < s->n_exits; k++) {
+        if (tl_survey_accuracy(s, k) > tl_survey_accuracy(s, best))
+            best = k;
+    }
+    if (best + 1 < s->n_exits)
+        (void)printf(
+            "note: exit '%s' alone is more accurate than the last: the layers "
+            "behind it could be dropped\n\n",
+            al_model_stage(pkg->model, best).exit_name);
+}
+
+static void print_levels(const struct pk_package *pkg, const struct al_policy *p)
+{
+    (void)printf("%-9s%9s%11s%10s%10s%10s  leaving at", "max loss", "losses", "p-value",
+                 "leave at", "cost us", "speed-up");
+    tl_print_exit_names(pkg->model, 12);
+    for (uint32_t l = 0; l < p->n_levels; l++) {
+        const struct al_level *level = &p->levels[l];
+
+        tl_print_percent(level->max_loss, 8);
+        (void)printf(" %9u%11.3g", level->n_losses, level->p_value);
+        if (isfinite(level->threshold[0]))
+            (void)printf("%10.6f", (double)level->threshold[0]);
+        else
+            (void)printf("%10s", "never");
+        (void)printf("%10.1f%9.2fx  %10s", level->cost, p->levels[0].cost / level->cost,
+                     "");
+        for (uint32_t k = 0; k < p->n_exits; k++)
+            tl_print_percent(level->share[k], 12);
+        (void)putchar('\n');
+    }
+}
+
+static enum al_status report(const struct values *v, const struct pk_package *pkg,
+                             const struct tl_survey *s, const struct tl_costs *c,
+                             const struct al_policy *p, struct al_error *err)
+{
+    if (v->json)
+        return tl_report_json(report_json(pkg, s, c, p), err);
+    (void)printf(
+        "%s version %u: %u rows, %s score, all levels hold with confidence %g\n\n",
+        pkg->name, pkg->version, p->n_calibration, al_score_name(p->score),
+        p->confidence);
+    print_exits(pkg, s, c);
+    print_levels(pkg, p);
+    if (!v->dry_run)
+        (void)printf("\nwritten to %s/%u/policy.json\n", pkg->dir, pkg->version);
+    return AL_OK;
+}
+
+static enum al_status certify(const struct values *v, const struct pk_package *pkg,
+                              const struct tl_survey *survey,
+                              const struct tl_costs *costs, struct al_error *err)
+{
+    const struct al_ladder_data data = tl_survey_data(survey, costs);
+    const struct al_ladder_params params = { .score = al_score_find(v->score),
+                                             .confidence = v->confidence,
+                                             .n_levels = v->levels.n,
+                                             .max_loss = v->levels.v };
+    struct al_policy policy;
+    enum al_status s = al_ladder_certify(&data, &params, &policy, err);
+
+    if (s != AL_OK)
+        return s;
+    identify(pkg, survey, policy.calibration_id);
+    if (!v->dry_run)
+        s = pk_policy_write(pkg, &policy, err);
+    return s == AL_OK ? report(v, pkg, survey, costs, &policy, err) : s;
+}
+
+static enum al_status calibrate(const struct values *v, const struct pk_package *pkg,
+                                struct al_error *err)
+{
+    struct tl_survey survey = { .n_rows = 0 };
+    struct tl_costs costs = { .full = 0 };
+    struct tl_data *data = NULL;
+    enum al_status s = tl_feed_open(pkg, v->data, v->limit, &data, err);
+
+    if (s == AL_OK)
+        s = tl_survey_run(pkg, data, al_score_find(v->score), tl_usable_cpus(), &survey,
+                          err);
+    if (s == AL_OK)
+        s = tl_costs_measure(pkg, data, v->seconds, &costs, err);
+    if (s == AL_OK)
+        s = certify(v, pkg, &survey, &costs, err);
+    tl_survey_done(&survey);
+    tl_data_free(data);
+    return s;
+}
+
+static enum al_status run(const void *values, struct al_error *err)
+{
+    const struct values *v = values;
+    struct tl_model m;
+
+    if (al_score_find(v->score) == AL_N_SCORES)
+        return al_fail(err, AL_INVALID,
+                       "--score: '%s' is none of margin, max_prob, entropy", v->score);
+    enum al_status s = tl_model_open_classifier(&v->model, &m, err);
+
+    if (s != AL_OK)
+        return s;
+    s = calibrate(v, m.package, err);
+    tl_model_done(&m);
+    return s;
+}
+
+const struct tl_command tl_cmd_calibrate = {
+    .name = "calibrate",
+    .summary = "certify how early pictures may leave, and write policy.json",
+    .description =
+        "Runs labelled pictures through all exits, measures what each exit costs, and finds\n"
+        "for every level the cheapest threshold that gives up at most that much accuracy,\n"
+        "certified by Learn-then-Test with an exact binomial test. Use pictures the model\n"
+        "was not trained on and that no accuracy is reported on; 5000 or more.",
+    .options = options,
+    .n_options = sizeof(options) / sizeof(options[0]),
+    .defaults = &defaults,
+    .values_size = sizeof(defaults),
+    .run = run,
+};

@@ -1,0 +1,316 @@
+/* alight evaluate — accuracy, share and time of every level of a package's ladder on
+ * labelled pictures that its thresholds were not chosen on. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "tools/commands.h"
+#include "tools/feed.h"
+#include "tools/model.h"
+#include "tools/parallel.h"
+#include "tools/report.h"
+#include "tools/survey.h"
+#include "tools/trial.h"
+
+struct values {
+    struct tl_model_args model;
+    const char *data;
+    const char *answers;
+    size_t limit;
+    size_t timed;
+    double seconds;
+    bool json;
+};
+
+static const struct values defaults = { .timed = 1000, .seconds = 3 };
+
+static const struct tl_option options[] = {
+    TL_MODEL_OPTIONS(struct values, "MODEL", "package folder"),
+    { "--data", TL_STRING, offsetof(struct values, data), "SET",
+      "labelled pictures: folder of class folders, tar of it, or IDX 'images,labels'",
+      .required = true },
+    { "--answers", TL_STRING, offsetof(struct values, answers), "FILE",
+      "write every picture's answer at every level, a JSON object a line" },
+    { "--limit", TL_SIZE, offsetof(struct values, limit), "N",
+      "use N samples, evenly spread; 0 for all", 0, 1e9 },
+    { "--timed", TL_SIZE, offsetof(struct values, timed), "N",
+      "pictures to time, evenly spread", 1, 1e6 },
+    { "--seconds", TL_REAL, offsetof(struct values, seconds), "S",
+      "time to time them for", 0, 3600 },
+    { "--json", TL_FLAG, offsetof(struct values, json), NULL, "report as JSON" },
+};
+
+/* What one level did. */
+struct finding {
+    struct al_outcome outcome;
+    double low, high; /* Wilson interval of the accuracy, 95 % */
+    struct tl_spread us;
+};
+
+struct evaluation {
+    const struct pk_package *package;
+    struct tl_survey survey;
+    struct finding findings[AL_MAX_LEVELS];
+    size_t n_timed;
+    size_t n_rounds;
+};
+
+/* Where a surveyed row leaves under a rule. */
+static uint32_t exit_of(const struct tl_survey *s, size_t row,
+                        const struct al_exit_rule *rule)
+{
+    uint32_t k = 0;
+
+    while (!al_exit_leaves(rule, k, s->n_exits, s->score[row * s->n_exits + k]))
+        k++;
+    return k;
+}
+
+static void find_outcomes(struct evaluation *e)
+{
+    const struct al_policy *policy = &e->package->policy;
+    const struct tl_costs none = { .full = 0 }; /* time is measured by running */
+    const struct al_ladder_data data = tl_survey_data(&e->survey, &none);
+
+    for (uint32_t l = 0; l < policy->n_levels; l++) {
+        const struct al_exit_rule rule = al_policy_rule(policy, l);
+        struct finding *f = &e->findings[l];
+
+        al_ladder_outcome(&data, &rule, &f->outcome);
+        al_wilson_interval((uint64_t)llround(f->outcome.accuracy * (double)data.n_rows),
+                           data.n_rows, &f->low, &f->high);
+    }
+}
+
+/* A real run must leave where the survey says, with the class it says. */
+static enum al_status check_answers(const struct evaluation *e, const struct tl_trial *t,
+                                    size_t step, struct al_error *err)
+{
+    const struct tl_survey *s = &e->survey;
+
+    for (size_t i = 0; i < e->n_timed; i++) {
+        const struct tl_answer *a = &t->answers[i];
+        const uint32_t k = exit_of(s, i * step, &t->rule);
+
+        if (a->exit != k || a->top != s->top[i * step * s->n_exits + k])
+            return al_fail(err, AL_INTERNAL,
+                           "sample %zu left at exit %u as class %u when run, but asking "
+                           "every exit says exit %u, class %u",
+                           i * step, a->exit, a->top, k,
+                           s->top[i * step * s->n_exits + k]);
+    }
+    return AL_OK;
+}
+
+static enum al_status run_trials(struct evaluation *e, const struct tl_inputs *inputs,
+                                 size_t step, double seconds, struct tl_trial *trials,
+                                 struct al_error *err)
+{
+    const struct al_policy *policy = &e->package->policy;
+    const struct tl_trial_params params = {
+        .model = e->package->model, .inputs = inputs, .n_threads = 1, .seconds = seconds
+    };
+    enum al_status s = AL_OK;
+
+    e->n_timed = inputs->n_rows;
+    for (uint32_t l = 0; s == AL_OK && l < policy->n_levels; l++) {
+        trials[l].rule = al_policy_rule(policy, l);
+        trials[l].batch = 1;
+        trials[l].answers = calloc(inputs->n_rows, sizeof(*trials[l].answers));
+        if (!trials[l].answers)
+            s = al_fail(err, AL_NO_MEMORY, "%zu answers", inputs->n_rows);
+    }
+    if (s == AL_OK)
+        s = tl_trials_run(&params, trials, policy->n_levels, err);
+    for (uint32_t l = 0; s == AL_OK && l < policy->n_levels; l++) {
+        s = check_answers(e, &trials[l], step, err);
+        e->findings[l].us = tl_series_spread(&trials[l].us);
+        e->n_rounds = trials[l].us.n;
+    }
+    return s;
+}
+
+static enum al_status find_times(struct evaluation *e, const struct tl_data *data,
+                                 const struct values *v, struct al_error *err)
+{
+    const uint32_t n_levels = e->package->policy.n_levels;
+    struct tl_trial *trials = calloc(n_levels, sizeof(*trials));
+    struct tl_inputs inputs = { .n_rows = 0 };
+    size_t step;
+
+    if (!trials)
+        return al_fail(err, AL_NO_MEMORY, "%u trials", n_levels);
+    enum al_status s = tl_feed_inputs(e->package, data, v->timed, &inputs, &step, err);
+
+    if (s == AL_OK)
+        s = run_trials(e, &inputs, step, v->seconds, trials, err);
+    for (uint32_t l = 0; l < n_levels; l++)
+        free(trials[l].answers);
+    tl_inputs_done(&inputs);
+    free(trials);
+    return s;
+}
+
+static json_t *answer_json(const struct evaluation *e, const struct tl_sample *sample,
+                           size_t row, uint32_t level)
+{
+    const struct al_policy *policy = &e->package->policy;
+    const struct al_exit_rule rule = al_policy_rule(policy, level);
+    const uint32_t k = exit_of(&e->survey, row, &rule);
+    const size_t at = row * e->survey.n_exits + k;
+
+    return json_pack("{s:I, s:s, s:i, s:f, s:i, s:i, s:i, s:s, s:f}", "index",
+                     (json_int_t)sample->index, "name", sample->name, "label",
+                     (int)sample->label, "max_loss", policy->levels[level].max_loss,
+                     "level", (int)level, "class", (int)e->survey.top[at], "exit", (int)k,
+                     "exit_name", al_model_stage(e->package->model, k).exit_name, "score",
+                     (double)e->survey.score[at]);
+}
+
+static bool write_answer(json_t *answer, FILE *f)
+{
+    const bool ok = answer && json_dumpf(answer, f, JSON_REAL_PRECISION(9)) == 0 &&
+                    fputc('\n', f) != EOF;
+
+    json_decref(answer);
+    return ok;
+}
+
+static enum al_status write_answers(const struct evaluation *e,
+                                    const struct tl_data *data, const char *path,
+                                    struct al_error *err)
+{
+    FILE *f = fopen(path, "we");
+    bool ok = f != NULL;
+
+    for (size_t i = 0; ok && i < e->survey.n_rows; i++) {
+        const struct tl_sample sample = tl_data_sample(data, i);
+
+        for (uint32_t l = 0; ok && l < e->package->policy.n_levels; l++)
+            ok = write_answer(answer_json(e, &sample, i, l), f);
+    }
+    if (f && fclose(f) != 0)
+        ok = false;
+    return ok ? AL_OK : al_fail(err, AL_IO, "%s: %m", path);
+}
+
+static json_t *finding_json(const struct evaluation *e, uint32_t l)
+{
+    const struct finding *f = &e->findings[l];
+    const struct al_outcome *o = &f->outcome;
+    const uint32_t n_exits = e->survey.n_exits;
+
+    return json_pack(
+        "{s:f, s:f, s:[f, f], s:f, s:o, s:o, s:o, s:f}", "max_loss",
+        e->package->policy.levels[l].max_loss, "accuracy", o->accuracy, "accuracy_95",
+        f->low, f->high, "loss", o->loss, "share", tl_json_reals(o->share, n_exits),
+        "exit_accuracy", tl_json_reals(o->exit_accuracy, n_exits), "us",
+        tl_json_spread(&f->us), "speed_up", e->findings[0].us.median / f->us.median);
+}
+
+static json_t *report_json(const struct evaluation *e)
+{
+    const struct pk_package *p = e->package;
+    json_t *levels = json_array();
+
+    for (uint32_t l = 0; l < p->policy.n_levels; l++)
+        (void)json_array_append_new(levels, finding_json(e, l));
+    return json_pack("{s:s, s:i, s:I, s:o, s:I, s:I, s:o}", "model", p->name, "version",
+                     (int)p->version, "rows", (json_int_t)e->survey.n_rows, "exits",
+                     tl_json_exit_names(p->model), "timed_rows", (json_int_t)e->n_timed,
+                     "rounds", (json_int_t)e->n_rounds, "levels", levels);
+}
+
+static void print_finding(const struct evaluation *e, uint32_t l)
+{
+    const struct finding *f = &e->findings[l];
+
+    tl_print_percent(e->package->policy.levels[l].max_loss, 8);
+    tl_print_percent(f->outcome.accuracy, 10);
+    (void)printf("  [%.2f, %.2f]", 100 * f->low, 100 * f->high);
+    tl_print_percent(f->outcome.loss, 9);
+    (void)printf("%10.1f [%.1f, %.1f]%8.2fx  ", f->us.median, f->us.low, f->us.high,
+                 e->findings[0].us.median / f->us.median);
+    for (uint32_t k = 0; k < e->survey.n_exits; k++) {
+        tl_print_percent(f->outcome.share[k], 10);
+        tl_print_percent(f->outcome.exit_accuracy[k], 10);
+    }
+    (void)putchar('\n');
+}
+
+static void print_report(const struct evaluation *e)
+{
+    const struct pk_package *p = e->package;
+
+    (void)printf("%s version %u: %zu rows%s\n\n", p->name, p->version, e->survey.n_rows,
+                 p->has_policy ? "" : "; no policy.json, run 'alight calibrate' for one");
+    (void)printf(
+        "max loss  accuracy  [95 %% interval]   loss   us a row [quartiles]  "
+        "speed-up  share and accuracy of exits");
+    tl_print_exit_names(p->model, 14);
+    for (uint32_t l = 0; l < p->policy.n_levels; l++)
+        print_finding(e, l);
+    (void)printf(
+        "\nloss: wrong early, right at the end. Time: batch 1, one thread, branches "
+        "and decisions\nincluded, %zu pictures, median of %zu rounds in turn.\n",
+        e->n_timed, e->n_rounds);
+}
+
+static enum al_status evaluate(const struct values *v, struct evaluation *e,
+                               const struct tl_data *data, struct al_error *err)
+{
+    enum al_status s = tl_survey_run(e->package, data, e->package->policy.score,
+                                     tl_usable_cpus(), &e->survey, err);
+
+    if (s != AL_OK)
+        return s;
+    find_outcomes(e);
+    s = find_times(e, data, v, err);
+    if (s == AL_OK && v->answers)
+        s = write_answers(e, data, v->answers, err);
+    if (s == AL_OK && v->json)
+        s = tl_report_json(report_json(e), err);
+    else if (s == AL_OK)
+        print_report(e);
+    tl_survey_done(&e->survey);
+    return s;
+}
+
+static enum al_status run(const void *values, struct al_error *err)
+{
+    const struct values *v = values;
+    struct tl_data *data = NULL;
+    struct tl_model m;
+    enum al_status s = tl_model_open_classifier(&v->model, &m, err);
+
+    if (s != AL_OK)
+        return s;
+    struct evaluation *e = calloc(1, sizeof(*e));
+
+    if (!e)
+        s = al_fail(err, AL_NO_MEMORY, "evaluation");
+    if (s == AL_OK)
+        s = tl_feed_open(m.package, v->data, v->limit, &data, err);
+    if (s == AL_OK) {
+        e->package = m.package;
+        s = evaluate(v, e, data, err);
+    }
+    free(e);
+    tl_data_free(data);
+    tl_model_done(&m);
+    return s;
+}
+
+const struct tl_command tl_cmd_evaluate = {
+    .name = "evaluate",
+    .summary = "accuracy, share and time of every level on labelled pictures",
+    .description =
+        "Reports for every level of the package's ladder how accurate it is (with Wilson's\n"
+        "95 % interval), how much it gives up against the full model, who leaves where, and\n"
+        "what a picture costs. Use pictures that neither training nor calibration has seen.",
+    .options = options,
+    .n_options = sizeof(options) / sizeof(options[0]),
+    .defaults = &defaults,
+    .values_size = sizeof(defaults),
+    .run = run,
+};

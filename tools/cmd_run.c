@@ -1,0 +1,315 @@
+/* alight run — any model on .npy inputs: every output as .npy. A model whose inputs leave
+ * the leading dimension open runs once per row of it, and the rows are stacked again. */
+#include <errno.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "engine/base/check.h"
+#include "tools/commands.h"
+#include "tools/model.h"
+#include "tools/npy.h"
+#include "tools/report.h"
+#include "tools/runner.h"
+
+enum {
+    MAX_INPUTS = TL_MAX_LIST
+};
+
+struct values {
+    struct tl_model_args model;
+    struct tl_strings inputs;
+    const char *output_dir;
+    bool json;
+};
+
+static const struct values defaults = { .output_dir = "." };
+
+static const struct tl_option options[] = {
+    TL_MODEL_OPTIONS(struct values, "MODEL.onnx", "model file"),
+    { "--input", TL_STRINGS, offsetof(struct values, inputs), "NAME=FILE.npy",
+      "an input's values; once for each input" },
+    { "--output-dir", TL_STRING, offsetof(struct values, output_dir), "FOLDER",
+      "where <output's name>.npy go; made if missing" },
+    { "--json", TL_FLAG, offsetof(struct values, json), NULL,
+      "list the outputs as JSON" },
+};
+
+/* The inputs as given. */
+struct given {
+    size_t n;
+    char *name[MAX_INPUTS];
+    struct al_tensor tensor[MAX_INPUTS]; /* data owned */
+};
+
+struct job {
+    const struct values *values;
+    struct given given;
+    struct tl_model model;
+    struct tl_runner *runner;
+    size_t n_rows;
+};
+
+static enum al_status read_input(struct given *g, const char *text, struct al_error *err)
+{
+    const char *equals = strrchr(text, '=');
+
+    if (!equals || equals == text)
+        return al_fail(err, AL_INVALID, "--input: '%s' is not NAME=FILE.npy", text);
+    const enum al_status s = tl_npy_read(equals + 1, &g->tensor[g->n], err);
+
+    if (s != AL_OK)
+        return s;
+    g->name[g->n] = strndup(text, (size_t)(equals - text));
+    g->n++;
+    return g->name[g->n - 1] ? AL_OK : al_fail(err, AL_NO_MEMORY, "%s", text);
+}
+
+static void given_done(struct given *g)
+{
+    for (size_t i = 0; i < g->n; i++) {
+        free(g->name[i]);
+        free(g->tensor[i].data);
+    }
+}
+
+/* The shapes for dimensions the file leaves open; a leading one among them stays 1. */
+static enum al_status load(struct job *j, struct al_error *err)
+{
+    struct al_input_shape shapes[MAX_INPUTS];
+
+    for (size_t i = 0; i < j->given.n; i++)
+        shapes[i] = (struct al_input_shape){ j->given.name[i], j->given.tensor[i].shape };
+    return tl_model_open_file(&j->values->model, shapes, j->given.n, &j->model, err);
+}
+
+static const struct al_tensor *find_given(const struct given *g, const char *name)
+{
+    for (size_t i = 0; i < g->n; i++) {
+        if (strcmp(g->name[i], name) == 0)
+            return &g->tensor[i];
+    }
+    return NULL;
+}
+
+/* Whether `t` is rows of what the model takes; `*ret_rows` how many. */
+static bool fits(const struct al_tensor_info *want, const struct al_tensor *t,
+                 size_t *ret_rows)
+{
+    struct al_shape row = t->shape;
+
+    *ret_rows = 1;
+    if (want->batched && row.rank > 0) {
+        *ret_rows = (size_t)row.dims[0];
+        row.dims[0] = 1;
+    }
+    return al_shape_equal(&row, &want->shape) && t->dtype == want->dtype;
+}
+
+static enum al_status check_input(struct job *j, size_t i, struct al_error *err)
+{
+    const struct al_tensor_info want = al_model_input(j->model.model, i);
+    const struct al_tensor *t = find_given(&j->given, want.name);
+    char is[128], should[128];
+    size_t n_rows;
+
+    (void)al_shape_text(&want.shape, should, sizeof(should));
+    if (!t)
+        return al_fail(err, AL_INVALID,
+                       "input '%s' is missing: --input %s=FILE.npy of %s %s", want.name,
+                       want.name, al_dtype_name(want.dtype), should);
+    if (!fits(&want, t, &n_rows))
+        return al_fail(err, AL_INVALID, "input '%s' is %s %s; the model takes %s %s%s",
+                       want.name, al_dtype_name(t->dtype),
+                       al_shape_text(&t->shape, is, sizeof(is)),
+                       al_dtype_name(want.dtype), should,
+                       want.batched ? ", any number of rows" : "");
+    if (j->n_rows == SIZE_MAX || !want.batched)
+        j->n_rows = j->n_rows == SIZE_MAX ? n_rows : j->n_rows;
+    else if (n_rows != j->n_rows)
+        return al_fail(err, AL_INVALID, "input '%s' has %zu rows, another one %zu",
+                       want.name, n_rows, j->n_rows);
+    return AL_OK;
+}
+
+static enum al_status check_inputs(struct job *j, struct al_error *err)
+{
+    const size_t n = al_model_n_inputs(j->model.model);
+    enum al_status s = AL_OK;
+
+    j->n_rows = n > 0 ? SIZE_MAX : 1;
+    for (size_t i = 0; s == AL_OK && i < n; i++)
+        s = check_input(j, i, err);
+    for (size_t g = 0; s == AL_OK && g < j->given.n; g++) {
+        bool known = false;
+
+        for (size_t i = 0; i < n; i++)
+            known |=
+                strcmp(al_model_input(j->model.model, i).name, j->given.name[g]) == 0;
+        if (!known)
+            return al_fail(err, AL_INVALID, "the model has no input '%s'",
+                           j->given.name[g]);
+    }
+    return s;
+}
+
+static void fill_row(const struct job *j, size_t row)
+{
+    for (size_t i = 0; i < al_model_n_inputs(j->model.model); i++) {
+        const struct al_tensor_info want = al_model_input(j->model.model, i);
+        const struct al_tensor *t = find_given(&j->given, want.name);
+        const size_t bytes = al_tensor_bytes(t) / (want.batched ? j->n_rows : 1);
+        const uint8_t *from = t->data;
+
+        memcpy(tl_runner_input(j->runner, 0, i), from + (want.batched ? row * bytes : 0),
+               bytes);
+    }
+}
+
+static size_t output_bytes(const struct al_tensor_info *info)
+{
+    const struct al_tensor t = { .dtype = info->dtype, .shape = info->shape };
+
+    return al_tensor_bytes(&t);
+}
+
+/* Room for all rows of every output. */
+static enum al_status make_outputs(const struct job *j, struct al_tensor *outputs,
+                                   struct al_error *err)
+{
+    for (size_t i = 0; i < al_model_n_outputs(j->model.model); i++) {
+        const struct al_tensor_info info = al_model_output(j->model.model, i);
+        size_t bytes;
+
+        outputs[i] = (struct al_tensor){ .dtype = info.dtype, .shape = info.shape };
+        if (info.batched && info.shape.rank > 0 &&
+            !al_mul_i64(info.shape.dims[0], (int64_t)j->n_rows,
+                        &outputs[i].shape.dims[0]))
+            return al_fail(err, AL_TOO_LARGE, "output '%s' of %zu rows", info.name,
+                           j->n_rows);
+        if (!al_mul(output_bytes(&info), j->n_rows, &bytes) ||
+            !(outputs[i].data = malloc(bytes + 1)))
+            return al_fail(err, AL_NO_MEMORY, "output '%s' of %zu rows", info.name,
+                           j->n_rows);
+    }
+    return AL_OK;
+}
+
+static void run_rows(const struct job *j, const struct al_tensor *outputs)
+{
+    const struct al_exit_rule rule = al_exit_rule_full();
+    struct tl_answer answer;
+
+    for (size_t row = 0; row < j->n_rows; row++) {
+        fill_row(j, row);
+        tl_runner_run(j->runner, 1, &rule, &answer);
+        for (size_t i = 0; i < al_model_n_outputs(j->model.model); i++) {
+            const struct al_tensor_info info = al_model_output(j->model.model, i);
+            const size_t bytes = output_bytes(&info);
+
+            memcpy((uint8_t *)outputs[i].data + (info.batched ? row * bytes : 0),
+                   tl_runner_output(j->runner, 0, i), bytes);
+        }
+    }
+}
+
+/* An output's name as a file's: what a folder could trip over becomes '_'. */
+static void output_path(const char *folder, const char *name, char *buf, size_t size)
+{
+    const int n = snprintf(buf, size, "%s/", folder);
+    const size_t from = (size_t)n < size ? (size_t)n : size - 1;
+
+    (void)snprintf(buf + from, size - from, "%s.npy", name);
+    for (char *c = buf + from; *c; c++) {
+        if (*c == '/' || (c == buf + from && *c == '.'))
+            *c = '_';
+    }
+}
+
+static enum al_status write_outputs(const struct job *j, const struct al_tensor *outputs,
+                                    json_t *list, struct al_error *err)
+{
+    const char *folder = j->values->output_dir;
+
+    if (mkdir(folder, 0777) != 0 && errno != EEXIST)
+        return al_fail(err, AL_IO, "%s: %m", folder);
+    for (size_t i = 0; i < al_model_n_outputs(j->model.model); i++) {
+        const char *name = al_model_output(j->model.model, i).name;
+        char path[4096], shape[128];
+
+        output_path(folder, name, path, sizeof(path));
+        const enum al_status s = tl_npy_write(path, &outputs[i], err);
+
+        if (s != AL_OK)
+            return s;
+        (void)al_shape_text(&outputs[i].shape, shape, sizeof(shape));
+        if (list)
+            (void)json_array_append_new(
+                list, json_pack("{s:s, s:s, s:s, s:s}", "name", name, "file", path,
+                                "type", al_dtype_name(outputs[i].dtype), "shape", shape));
+        else
+            (void)printf("%s %s %s\n", path, al_dtype_name(outputs[i].dtype), shape);
+    }
+    return AL_OK;
+}
+
+static enum al_status produce(const struct job *j, struct al_error *err)
+{
+    const size_t n = al_model_n_outputs(j->model.model);
+    struct al_tensor *outputs = calloc(n + 1, sizeof(*outputs));
+    json_t *list = j->values->json ? json_array() : NULL;
+
+    if (!outputs)
+        return al_fail(err, AL_NO_MEMORY, "%zu outputs", n);
+    enum al_status s = make_outputs(j, outputs, err);
+
+    if (s == AL_OK) {
+        run_rows(j, outputs);
+        s = write_outputs(j, outputs, list, err);
+    }
+    for (size_t i = 0; i < n; i++)
+        free(outputs[i].data);
+    free(outputs);
+    if (s == AL_OK && list)
+        return tl_report_json(list, err);
+    json_decref(list);
+    return s;
+}
+
+static enum al_status run(const void *values, struct al_error *err)
+{
+    const struct values *v = values;
+    struct job j = { .values = v };
+    enum al_status s = AL_OK;
+
+    for (size_t i = 0; s == AL_OK && i < v->inputs.n; i++)
+        s = read_input(&j.given, v->inputs.v[i], err);
+    if (s == AL_OK)
+        s = load(&j, err);
+    if (s == AL_OK)
+        s = check_inputs(&j, err);
+    if (s == AL_OK)
+        s = tl_runner_new(j.model.model, 1, &j.runner, err);
+    if (s == AL_OK)
+        s = produce(&j, err);
+    tl_runner_free(j.runner);
+    tl_model_done(&j.model);
+    given_done(&j.given);
+    return s;
+}
+
+const struct tl_command tl_cmd_run = {
+    .name = "run",
+    .summary = "run any ONNX model on .npy inputs, write every output as .npy",
+    .description =
+        "Feeds .npy arrays to a model and writes what it computes, one file an output. Where\n"
+        "the model leaves an input's leading dimension open, that input may hold any number\n"
+        "of rows; other open dimensions take the array's.",
+    .options = options,
+    .n_options = sizeof(options) / sizeof(options[0]),
+    .defaults = &defaults,
+    .values_size = sizeof(defaults),
+    .run = run,
+};

@@ -1,0 +1,95 @@
+/* alight — the toolbox: finds the command, parses its options, reports its failure.
+ * Exit status: 0 done, 1 failed, 2 the command line is wrong. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/engine.h"
+#include "tools/commands.h"
+#include "tools/options.h"
+
+enum {
+    DONE = 0,
+    FAILED = 1,
+    MISUSED = 2
+};
+
+static const struct tl_command *const commands[] = {
+    &tl_cmd_calibrate, &tl_cmd_evaluate, &tl_cmd_bench, &tl_cmd_inspect, &tl_cmd_run,
+};
+enum {
+    N_COMMANDS = sizeof(commands) / sizeof(commands[0])
+};
+
+static void print_help(FILE *out)
+{
+    (void)fputs(
+        "usage: alight COMMAND [argument or option ...]\n\n"
+        "Tools for early-exit classifiers. COMMAND is one of\n\n",
+        out);
+    for (size_t i = 0; i < N_COMMANDS; i++)
+        (void)fprintf(out, "  %-10s %s\n", commands[i]->name, commands[i]->summary);
+    (void)fputs("\n'alight COMMAND --help' tells more.\n", out);
+}
+
+static const struct tl_command *find_command(const char *name)
+{
+    for (size_t i = 0; i < N_COMMANDS; i++) {
+        if (strcmp(commands[i]->name, name) == 0)
+            return commands[i];
+    }
+    return NULL;
+}
+
+static int run_command(const struct tl_command *c, int argc, char **argv, void *values)
+{
+    struct al_error err = { .text = "" };
+    bool help;
+
+    memcpy(values, c->defaults, c->values_size);
+    if (tl_options_parse(c, argc, argv, values, &help, &err) != AL_OK) {
+        (void)fprintf(stderr, "alight %s: %s\nsee 'alight %s --help'\n", c->name,
+                      err.text, c->name);
+        return MISUSED;
+    }
+    if (help) {
+        tl_options_help(c, stdout);
+        return DONE;
+    }
+    if (c->run(values, &err) != AL_OK) {
+        (void)fprintf(stderr, "alight %s: %s\n", c->name, err.text);
+        return FAILED;
+    }
+    return fflush(stdout) == 0 ? DONE : FAILED;
+}
+
+int main(int argc, char **argv)
+{
+    al_engine_init();
+    if (argc < 2) {
+        print_help(stderr);
+        return MISUSED;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) {
+        print_help(stdout);
+        return DONE;
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        (void)puts("alight " ALIGHT_VERSION);
+        return DONE;
+    }
+    const struct tl_command *c = find_command(argv[1]);
+
+    if (!c) {
+        (void)fprintf(stderr, "alight: no command '%s'; see 'alight --help'\n", argv[1]);
+        return MISUSED;
+    }
+    void *values = malloc(c->values_size);
+
+    if (!values)
+        return FAILED;
+    const int status = run_command(c, argc - 1, argv + 1, values);
+
+    free(values);
+    return status;
+}

@@ -1,0 +1,117 @@
+#include "tools/model.h"
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "tools/clock.h"
+#include "tools/file.h"
+
+#define MAX_MODEL_BYTES ((size_t)2 << 30)
+
+static enum al_status parse_precision(const char *text, enum al_precision *ret,
+                                      struct al_error *err)
+{
+    *ret = text ? al_precision_find(text) : AL_N_PRECISIONS;
+    if (text && *ret == AL_N_PRECISIONS)
+        return al_fail(err, AL_INVALID,
+                       "--precision: '%s' is none of strict, default, bf16", text);
+    return AL_OK;
+}
+
+static enum al_status parse_cpu_mask(const char *text, unsigned *ret,
+                                     struct al_error *err)
+{
+    *ret = UINT_MAX;
+    if (text && !al_engine_cpu_mask(text, ret))
+        return al_fail(err, AL_INVALID, "--cpu-mask: '%s' names no instruction set",
+                       text);
+    return AL_OK;
+}
+
+enum al_status tl_model_open_file(const struct tl_model_args *args,
+                                  const struct al_input_shape *shapes, size_t n_shapes,
+                                  struct tl_model *ret, struct al_error *err)
+{
+    struct al_model_params p = { .shapes = shapes,
+                                 .n_shapes = n_shapes,
+                                 .now_ns = tl_now_ns };
+    struct al_model *model = NULL;
+    struct tl_bytes file;
+    enum al_status s = parse_precision(args->precision, &p.precision, err);
+
+    if (s == AL_OK)
+        s = parse_cpu_mask(args->cpu_mask, &p.cpu_mask, err);
+    if (s == AL_OK)
+        s = tl_file_read(args->path, MAX_MODEL_BYTES, &file, err);
+    if (s != AL_OK)
+        return s;
+    if (p.precision == AL_N_PRECISIONS)
+        p.precision = AL_PRECISION_DEFAULT;
+    p.onnx = file.data;
+    p.onnx_bytes = file.size;
+    s = al_model_load(&p, &model, err);
+    free(file.data);
+    if (s != AL_OK)
+        return al_error_prefix(err, s, "model '%s'", args->path);
+    *ret = (struct tl_model){ .model = model };
+    return AL_OK;
+}
+
+static enum al_status open_package(const struct tl_model_args *args, struct tl_model *ret,
+                                   struct al_error *err)
+{
+    struct pk_load_params p = { .now_ns = tl_now_ns };
+    struct pk_package *package = NULL;
+    enum al_status s = parse_precision(args->precision, &p.precision, err);
+
+    if (s == AL_OK)
+        s = parse_cpu_mask(args->cpu_mask, &p.cpu_mask, err);
+    if (s == AL_OK)
+        s = pk_package_load(args->path, (uint32_t)args->version, &p, &package, err);
+    if (s != AL_OK)
+        return s;
+    *ret = (struct tl_model){ .package = package, .model = package->model };
+    return AL_OK;
+}
+
+enum al_status tl_model_open(const struct tl_model_args *args, struct tl_model *ret,
+                             struct al_error *err)
+{
+    struct stat st;
+
+    if (stat(args->path, &st) != 0)
+        return al_fail(err, AL_NOT_FOUND, "model '%s': %m", args->path);
+    return S_ISDIR(st.st_mode) ? open_package(args, ret, err)
+                               : tl_model_open_file(args, NULL, 0, ret, err);
+}
+
+enum al_status tl_model_open_classifier(const struct tl_model_args *args,
+                                        struct tl_model *ret, struct al_error *err)
+{
+    struct tl_model m;
+    const enum al_status s = tl_model_open(args, &m, err);
+
+    if (s != AL_OK)
+        return s;
+    if (!m.package || !m.package->takes_images) {
+        tl_model_done(&m);
+        return al_fail(err, AL_INVALID,
+                       "model '%s' is not a package that takes pictures: a folder with "
+                       "model.json and 1/model.onnx is wanted",
+                       args->path);
+    }
+    *ret = m;
+    return AL_OK;
+}
+
+void tl_model_done(struct tl_model *m)
+{
+    if (m->package)
+        pk_package_free(m->package);
+    else
+        al_model_free(m->model);
+    memset(m, 0, sizeof(*m));
+}

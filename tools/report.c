@@ -1,0 +1,61 @@
+#include "tools/report.h"
+
+#include <math.h>
+#include <stdio.h>
+
+enum al_status tl_report_json(json_t *value, struct al_error *err)
+{
+    if (!value)
+        return al_fail(err, AL_NO_MEMORY, "report");
+    const int failed = json_dumpf(value, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
+
+    json_decref(value);
+    (void)putchar('\n');
+    return failed || fflush(stdout) != 0
+               ? al_fail(err, AL_IO, "cannot write the report: %m")
+               : AL_OK;
+}
+
+json_t *tl_json_real(double v)
+{
+    return isfinite(v) ? json_real(v) : json_null();
+}
+
+json_t *tl_json_spread(const struct tl_spread *s)
+{
+    return json_pack("{s:f, s:f, s:f}", "low", s->low, "median", s->median, "high",
+                     s->high);
+}
+
+json_t *tl_json_reals(const double *v, size_t n)
+{
+    json_t *array = json_array();
+
+    for (size_t i = 0; i < n; i++)
+        (void)json_array_append_new(array, tl_json_real(v[i]));
+    return array;
+}
+
+json_t *tl_json_exit_names(const struct al_model *m)
+{
+    json_t *array = json_array();
+
+    for (size_t k = 0; k < al_model_n_stages(m); k++)
+        (void)json_array_append_new(array, json_string(al_model_stage(m, k).exit_name));
+    return array;
+}
+
+void tl_print_exit_names(const struct al_model *m, int width)
+{
+    for (size_t k = 0; k < al_model_n_stages(m); k++)
+        (void)printf("%*.*s", width, width - 1, al_model_stage(m, k).exit_name);
+    (void)putchar('\n');
+}
+
+void tl_print_percent(double fraction, int width)
+{
+    if (isfinite(fraction))
+        (void)printf("%*.2f %%", width - 2, 100 * fraction);
+    else
+        (void)printf("%*s", width, "-");
+}
