@@ -1,8 +1,10 @@
 /* alight evaluate — accuracy, share and time of every level of a package's ladder on
  * labelled pictures that its thresholds were not chosen on. */
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "tools/commands.h"
 #include "tools/feed.h"
@@ -191,7 +193,7 @@ static enum al_status write_answers(const struct evaluation *e,
     }
     if (f && fclose(f) != 0)
         ok = false;
-    return ok ? AL_OK : al_fail(err, AL_IO, "%s: %m", path);
+    return ok ? AL_OK : al_fail(err, AL_IO, "%s: %s", path, strerrordesc_np(errno));
 }
 
 static json_t *finding_json(const struct evaluation *e, uint32_t l)

@@ -234,7 +234,7 @@ static enum al_status write_outputs(const struct job *j, const struct al_tensor 
     const char *folder = j->values->output_dir;
 
     if (mkdir(folder, 0777) != 0 && errno != EEXIST)
-        return al_fail(err, AL_IO, "%s: %m", folder);
+        return al_fail(err, AL_IO, "%s: %s", folder, strerrordesc_np(errno));
     for (size_t i = 0; i < al_model_n_outputs(j->model.model); i++) {
         const char *name = al_model_output(j->model.model, i).name;
         char path[4096], shape[128];

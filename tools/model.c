@@ -1,5 +1,6 @@
 #include "tools/model.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -83,7 +84,8 @@ enum al_status tl_model_open(const struct tl_model_args *args, struct tl_model *
     struct stat st;
 
     if (stat(args->path, &st) != 0)
-        return al_fail(err, AL_NOT_FOUND, "model '%s': %m", args->path);
+        return al_fail(err, AL_NOT_FOUND, "model '%s': %s", args->path,
+                       strerrordesc_np(errno));
     return S_ISDIR(st.st_mode) ? open_package(args, ret, err)
                                : tl_model_open_file(args, NULL, 0, ret, err);
 }

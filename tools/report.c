@@ -1,7 +1,9 @@
 #include "tools/report.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 enum al_status tl_report_json(json_t *value, struct al_error *err)
 {
@@ -12,7 +14,8 @@ enum al_status tl_report_json(json_t *value, struct al_error *err)
     json_decref(value);
     (void)putchar('\n');
     return failed || fflush(stdout) != 0
-               ? al_fail(err, AL_IO, "cannot write the report: %m")
+               ? al_fail(err, AL_IO, "cannot write the report: %s",
+                         strerrordesc_np(errno))
                : AL_OK;
 }
 

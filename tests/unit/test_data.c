@@ -126,7 +126,7 @@ static void an_unknown_class_is_refused_by_name(void **state)
 
 /* ---- tar ---- */
 
-struct tar {
+struct tar { /* zeroed */
     char bytes[16384];
     size_t size;
 };
@@ -134,10 +134,9 @@ struct tar {
 static void tar_entry(struct tar *t, const char *name, char type, const void *data,
                       size_t size)
 {
-    char *h = t->bytes + t->size;
+    char h[512] = "";
     unsigned sum = 0;
 
-    memset(h, 0, 512);
     (void)snprintf(h, 100, "%s", name);
     (void)snprintf(h + 100, 8, "%07o", 0644);
     (void)snprintf(h + 124, 12, "%011o", (unsigned)size);
@@ -148,9 +147,9 @@ static void tar_entry(struct tar *t, const char *name, char type, const void *da
     for (int i = 0; i < 512; i++)
         sum += (unsigned char)h[i];
     (void)snprintf(h + 148, 8, "%06o", sum);
-    memset(h + 512, 0, (size + 511) / 512 * 512);
-    memcpy(h + 512, data, size);
-    t->size += 512 + (size + 511) / 512 * 512;
+    memcpy(t->bytes + t->size, h, sizeof(h));
+    memcpy(t->bytes + t->size + sizeof(h), data, size);
+    t->size += sizeof(h) + (size + 511) / 512 * 512;
 }
 
 static void tar_end(struct tar *t, const char *path)
