@@ -7,7 +7,7 @@ static const struct {
     const char *name;
     unsigned flag;
 } levels[] = {
-#define X(id, bit, name, what) {name, AL_CPU_##id},
+#define X(id, bit, name, what) { name, AL_CPU_##id },
     AL_CPU_LIST(X)
 #undef X
 };

@@ -3,11 +3,11 @@
  *
  * Unless said otherwise an activation is one row's channel-blocked buffer with its halo
  * (conv.h): float buf[blocks][top + h + bottom][left + w + right][block], aligned to 64
- * bytes, lanes past `c` and the halo zero. Every function that writes such a buffer writes
- * all of it, halo and tail lanes included, unless said otherwise. Buffers may be the same
- * only where said. Tables are constant, functions keep no state and do not allocate: any
- * number of threads may use them. Each output element is computed by the same instructions
- * in the same order whatever stands beside it. */
+ * bytes, lanes past `c` and the halo zero. Every function that writes such a buffer
+ * writes all of it, halo and tail lanes included, unless said otherwise. Buffers may be
+ * the same only where said. Tables are constant, functions keep no state and do not
+ * allocate: any number of threads may use them. Each output element is computed by the
+ * same instructions in the same order whatever stands beside it. */
 #ifndef AL_KERN_KERN_H
 #define AL_KERN_KERN_H
 
@@ -44,14 +44,16 @@ struct al_pool {
     bool count_include_pad;
 };
 
-/* Elementwise: one or two inputs and an output of the same c, h, w, each with its halo. */
+/* Elementwise: one or two inputs and an output of the same c, h, w, each with its halo.
+ */
 struct al_eltwise {
     int32_t c, h, w;
     struct al_halo x_halo, z_halo, y_halo; /* z: the second input, if any */
     struct al_post post;
 };
 
-/* y = x / (bias + alpha / size * sum of x^2 over `size` channels around)^beta */
+/* y = x / (bias + alpha / size * sum of x^2 over `size` channels around)^beta, of ONNX.
+ * size / 2 <= 8, bias > 0. */
 struct al_lrn {
     int32_t c, h, w;
     struct al_halo x_halo, y_halo;
@@ -84,29 +86,29 @@ struct al_fc {
 };
 
 /* One row a function: name, parameters. */
-#define AL_KERN_LIST(X)                                                                 \
-    /* plain [c][h][w] to blocked, and back (interior only) */                          \
-    X(pack, (const struct al_map *m, const float *x, float *y))                         \
-    X(unpack, (const struct al_map *m, const float *x, float *y))                       \
-    X(max_pool, (const struct al_pool *p, const float *x, float *y))                    \
-    X(average_pool, (const struct al_pool *p, const float *x, float *y))                \
-    X(global_max_pool, (const struct al_pool *p, const float *x, float *y))             \
-    X(global_average_pool, (const struct al_pool *p, const float *x, float *y))         \
+#define AL_KERN_LIST(X)                                                                  \
+    /* plain [c][h][w] to blocked, and back (interior only) */                           \
+    X(pack, (const struct al_map *m, const float *x, float *y))                          \
+    X(unpack, (const struct al_map *m, const float *x, float *y))                        \
+    X(max_pool, (const struct al_pool *p, const float *x, float *y))                     \
+    X(average_pool, (const struct al_pool *p, const float *x, float *y))                 \
+    X(global_max_pool, (const struct al_pool *p, const float *x, float *y))              \
+    X(global_average_pool, (const struct al_pool *p, const float *x, float *y))          \
     /* y = act(x + z), y = act(x * z), y = act(x); y may be x or z if halos are equal */ \
-    X(add, (const struct al_eltwise *e, const float *x, const float *z, float *y))      \
-    X(mul, (const struct al_eltwise *e, const float *x, const float *z, float *y))      \
-    X(activate, (const struct al_eltwise *e, const float *x, float *y))                 \
+    X(add, (const struct al_eltwise *e, const float *x, const float *z, float *y))       \
+    X(mul, (const struct al_eltwise *e, const float *x, const float *z, float *y))       \
+    X(activate, (const struct al_eltwise *e, const float *x, float *y))                  \
     /* y = act(x * scale[c] + shift[c]); both padded with zeroes to whole blocks; shift  \
      * may be NULL; y may be x if halos are equal */                                     \
-    X(affine, (const struct al_eltwise *e, const float *scale, const float *shift,      \
-               const float *x, float *y))                                               \
-    X(lrn, (const struct al_lrn *l, const float *x, float *y))                          \
-    X(copy_channels, (const struct al_channels *k, const float *x, float *y))           \
-    /* Plain vectors. y may be x. */                                                    \
-    X(activate_vector, (struct al_post post, size_t n, const float *x, float *y))       \
-    X(softmax, (size_t n, const float *x, float *y))                                    \
-    /* Row-major [n_out][n_in] to the layout `fc` reads; packed is 64-byte aligned. */  \
-    X(fc_pack, (size_t n_in, size_t n_out, const float *weights, float *packed))        \
+    X(affine, (const struct al_eltwise *e, const float *scale, const float *shift,       \
+               const float *x, float *y))                                                \
+    X(lrn, (const struct al_lrn *l, const float *x, float *y))                           \
+    X(copy_channels, (const struct al_channels *k, const float *x, float *y))            \
+    /* Plain vectors. y may be x. */                                                     \
+    X(activate_vector, (struct al_post post, size_t n, const float *x, float *y))        \
+    X(softmax, (size_t n, const float *x, float *y))                                     \
+    /* Row-major [n_out][n_in] to the layout `fc` reads; packed is 64-byte aligned. */   \
+    X(fc_pack, (size_t n_in, size_t n_out, const float *weights, float *packed))         \
     X(fc, (const struct al_fc *f))
 
 struct al_kern {

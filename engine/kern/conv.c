@@ -1,0 +1,17 @@
+#include "engine/kern/conv.h"
+
+#include "engine/kern/isa.h"
+
+static const struct al_conv_algo *const algos[] = {
+#define Y(family, isa) &al_conv_##family##_##isa,
+#define X(isa)         AL_CONV_FAMILIES(Y, isa)
+    AL_ISA_LIST(X)
+#undef X
+#undef Y
+};
+
+const struct al_conv_algo *const *al_conv_algos(size_t *ret_n)
+{
+    *ret_n = sizeof(algos) / sizeof(algos[0]);
+    return algos;
+}

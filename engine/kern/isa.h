@@ -1,0 +1,29 @@
+/* isa.h — what each instruction set's file provides: its function table and its
+ * convolution algorithms. The files are isa_*.c; all are made from the templates tpl_*.h,
+ * so that every instruction set computes by the same scheme. */
+#ifndef AL_KERN_ISA_H
+#define AL_KERN_ISA_H
+
+#include "engine/kern/conv.h"
+#include "engine/kern/kern.h"
+
+/* One row an instruction set and block: suffix. Portable first, then by preference. */
+#if HAVE_X86
+#define AL_ISA_LIST(X) X(c8) X(c16) X(avx2) X(avx512_8) X(avx512)
+#else
+#define AL_ISA_LIST(X) X(c8) X(c16)
+#endif
+
+/* One row a family of convolution algorithms, by rising rank within an instruction set.
+ */
+#define AL_CONV_FAMILIES(X, isa) X(direct, isa) X(planar, isa) X(depthwise, isa)
+
+#define Y(family, isa) extern const struct al_conv_algo al_conv_##family##_##isa;
+#define X(isa)                                 \
+    extern const struct al_kern al_kern_##isa; \
+    AL_CONV_FAMILIES(Y, isa)
+AL_ISA_LIST(X)
+#undef X
+#undef Y
+
+#endif

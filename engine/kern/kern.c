@@ -1,0 +1,41 @@
+#include "engine/kern/kern.h"
+
+#include "engine/kern/cpu.h"
+#include "engine/kern/isa.h"
+
+/* By rising preference. */
+static const struct al_kern *const tables[] = {
+#define X(isa) &al_kern_##isa,
+    AL_ISA_LIST(X)
+#undef X
+};
+#define N_TABLES (sizeof(tables) / sizeof(tables[0]))
+
+const struct al_kern *al_kern_get(unsigned cpu_flags, int32_t block)
+{
+    const struct al_kern *best = NULL;
+
+    for (size_t i = 0; i < N_TABLES; i++) {
+        if (tables[i]->block == block && (tables[i]->cpu_flags & ~cpu_flags) == 0)
+            best = tables[i];
+    }
+    return best;
+}
+
+size_t al_map_floats(const struct al_map *m, int32_t block)
+{
+    const size_t rows = (size_t)(m->halo.top + m->h + m->halo.bottom);
+    const size_t columns = (size_t)(m->halo.left + m->w + m->halo.right);
+
+    return (size_t)((m->c + block - 1) / block) * rows * columns * (size_t)block;
+}
+
+size_t al_fc_tiles(size_t n_out)
+{
+    return (n_out + AL_FC_TILE - 1) / AL_FC_TILE;
+}
+
+size_t al_fc_packed_floats(size_t n_in, size_t n_out)
+{
+    return n_in * ((n_out + 15) / 16 * 16);
+}

@@ -1,0 +1,83 @@
+/* simd.h — a vector of AL_BLOCK floats, for the kernel templates (tpl_*.h). The file that
+ * includes it is compiled alone for one instruction set and defines AL_BLOCK (8 or 16).
+ *
+ * Arithmetic is written with the compilers' vector types (+ - * / and comparisons work on
+ * them), which become whatever the target has; only what C cannot say is an intrinsic. */
+#ifndef AL_KERN_SIMD_H
+#define AL_KERN_SIMD_H
+
+#include <stdint.h>
+#include <string.h>
+#if HAVE_X86
+#include <immintrin.h>
+#endif
+
+#define AL_INLINE static inline __attribute__((always_inline))
+#ifdef __clang__
+#define AL_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define AL_UNROLL _Pragma("GCC unroll 32")
+#endif
+
+typedef float vec __attribute__((vector_size(4 * AL_BLOCK)));
+typedef int32_t ivec __attribute__((vector_size(4 * AL_BLOCK)));
+typedef float vec_unaligned
+    __attribute__((vector_size(4 * AL_BLOCK), may_alias, aligned(4)));
+
+/* a * b + c, fused where the target does so; max: a > b ? a : b, so that a NaN in b
+ * stays; min likewise. */
+#if defined(__AVX512F__) && AL_BLOCK == 16
+#define v_fma(a, b, c) ((vec)_mm512_fmadd_ps(a, b, c))
+#define v_max(a, b)    ((vec)_mm512_max_ps(a, b))
+#define v_min(a, b)    ((vec)_mm512_min_ps(a, b))
+#elif defined(__FMA__) && AL_BLOCK == 8
+#define v_fma(a, b, c) ((vec)_mm256_fmadd_ps(a, b, c))
+#define v_max(a, b)    ((vec)_mm256_max_ps(a, b))
+#define v_min(a, b)    ((vec)_mm256_min_ps(a, b))
+#else
+#define v_fma(a, b, c) ((a) * (b) + (c))
+#define v_max(a, b)    v_select((a) > (b), a, b)
+#define v_min(a, b)    v_select((a) < (b), a, b)
+#endif
+
+AL_INLINE vec v_load(const float *p)
+{
+    return *(const vec_unaligned *)p;
+}
+
+AL_INLINE void v_store(float *p, vec v)
+{
+    *(vec_unaligned *)p = v;
+}
+
+AL_INLINE vec v_zero(void)
+{
+    return (vec){ 0 };
+}
+
+AL_INLINE vec v_set1(float f)
+{
+    return f - v_zero(); /* keeps the sign of -0 */
+}
+
+AL_INLINE vec v_select(ivec mask, vec yes, vec no)
+{
+    return (vec)((mask & (ivec)yes) | (~mask & (ivec)no));
+}
+
+/* Ones in the lanes below `n`. */
+AL_INLINE ivec v_lanes_below(int32_t n)
+{
+    ivec lane;
+
+    for (int32_t i = 0; i < AL_BLOCK; i++)
+        lane[i] = i;
+    return lane < n;
+}
+
+AL_INLINE vec v_keep(ivec mask, vec v)
+{
+    return (vec)(mask & (ivec)v);
+}
+
+#endif

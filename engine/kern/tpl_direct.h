@@ -1,0 +1,419 @@
+/* tpl_direct.h — direct convolutions made of register tiles: blocked input (any shape),
+ * planar input (first layers) and depthwise. Packed weights: for each group of output
+ * blocks [channel block][tap row][tap column][channel][output lane] (planar: channel by
+ * channel); depthwise: [block][tap row][tap column][lane]. */
+#ifndef AL_KERN_TPL_DIRECT_H
+#define AL_KERN_TPL_DIRECT_H
+
+#include "engine/kern/geometry.h"
+#include "engine/kern/tpl_tile.h"
+
+enum form {
+    BLOCKED,
+    PLANAR,
+    DEPTHWISE
+};
+
+TILE_TABLE(TILES, blocked, AL_BLOCK, _s1)
+TILE_TABLE(TILES, blocked, 2 * AL_BLOCK, _s2)
+TILE_TABLE(TILES_ANY, blocked, 0, _any)
+TILE_TABLE(TILES, planar, 1, _s1)
+TILE_TABLE(TILES, planar, 2, _s2)
+TILE_TABLE(TILES, planar, 4, _s4)
+TILE_TABLE(TILES_ANY, planar, 0, _any)
+TILE_TABLE(TILES_ONE, depthwise, AL_BLOCK, _s1)
+TILE_TABLE(TILES_ONE, depthwise, 2 * AL_BLOCK, _s2)
+TILE_TABLE(TILES_ANY, depthwise, 0, _any)
+
+/* The kernels for a form and stride, and the largest tile of each number of blocks. */
+struct kernels {
+    const tile_fn (*tiles)[29];
+    int32_t px[5];
+};
+
+static struct kernels kernels_of(enum form form, int32_t stride)
+{
+    struct kernels k = { NULL, { 0, PX_1, PX_2, PX_3, PX_4 } };
+
+    if (form == DEPTHWISE)
+        k.px[1] = PX_ONE;
+    if (stride == 1)
+        k.tiles = form == BLOCKED  ? tiles_blocked_s1
+                  : form == PLANAR ? tiles_planar_s1
+                                   : tiles_depthwise_s1;
+    else if (stride == 2)
+        k.tiles = form == BLOCKED  ? tiles_blocked_s2
+                  : form == PLANAR ? tiles_planar_s2
+                                   : tiles_depthwise_s2;
+    else if (stride == 4 && form == PLANAR)
+        k.tiles = tiles_planar_s4;
+    if (k.tiles)
+        return k;
+    return (struct kernels){ .tiles = form == BLOCKED  ? tiles_blocked_any
+                                      : form == PLANAR ? tiles_planar_any
+                                                       : tiles_depthwise_any,
+                             .px = { 0, PX_ANY, KB_ANY > 1 ? PX_ANY : 0 } };
+}
+
+/* Output lines: the rows, or for a 1x1 convolution between buffers without columns of
+ * halo pieces of the whole picture. Strides in floats; the last line may be shorter. */
+struct lines {
+    bool flat;
+    int32_t n, px, last_px;
+    ptrdiff_t x, y, add;
+};
+
+#define FLAT_PX 84 /* a multiple of most tiles */
+
+static bool is_flat(const struct al_conv_shape *s)
+{
+    return s->kernel_h == 1 && s->kernel_w == 1 && s->stride_h == 1 && s->stride_w == 1 &&
+           s->in_w == s->out_w && s->in_h == s->out_h && !s->planar_input &&
+           s->in_halo.left + s->in_halo.right == 0 &&
+           s->out_halo.left + s->out_halo.right == 0 &&
+           s->add_halo.left + s->add_halo.right == 0;
+}
+
+static struct lines lines_of(const struct al_conv_shape *s)
+{
+    const int32_t total = s->out_h * s->out_w;
+    const ptrdiff_t flat = (ptrdiff_t)FLAT_PX * AL_BLOCK;
+    struct lines l = {
+        .n = s->out_h,
+        .px = s->out_w,
+        .last_px = s->out_w,
+        .x = plane_of(s->in_h, s->in_w, s->in_halo).row * s->stride_h,
+        .y = plane_of(s->out_h, s->out_w, s->out_halo).row,
+        .add = plane_of(s->out_h, s->out_w, s->add_halo).row,
+    };
+
+    if (!is_flat(s))
+        return l;
+    l = (struct lines){ .flat = true,
+                        .n = (total + FLAT_PX - 1) / FLAT_PX,
+                        .px = FLAT_PX,
+                        .x = flat,
+                        .y = flat,
+                        .add = flat };
+    l.last_px = total - (l.n - 1) * FLAT_PX;
+    return l;
+}
+
+/* Estimated time of a line: FMAs count 2 and need 8 chains to overlap, loads count 1. */
+static int64_t line_cost(const struct al_conv_shape *s, const struct kernels *k,
+                         int32_t kb, int32_t line_px)
+{
+    struct al_conv_group g = al_conv_group_first(s, AL_BLOCK, kb);
+    int64_t cost = 0;
+
+    for (; g.n_blocks; al_conv_group_next(s, AL_BLOCK, kb, &g)) {
+        const int32_t max = k->px[g.n_blocks];
+        const int32_t n = (line_px + max - 1) / max, px = (line_px + n - 1) / n;
+        const int32_t fma = px * g.n_blocks > 8 ? px * g.n_blocks : 8;
+        cost += (int64_t)n * (2 * fma + px + g.n_blocks) * (g.c_end - g.c_begin);
+    }
+    return cost;
+}
+
+/* How many output blocks a group should have at most. */
+static int32_t choose_kb(const struct al_conv_shape *s, enum form form)
+{
+    const struct kernels k = kernels_of(form, s->stride_w);
+    int64_t best = INT64_MAX;
+    int32_t kb = 1;
+
+    for (int32_t i = 1; i <= 4 && form != DEPTHWISE && k.px[i]; i++) {
+        const int64_t cost = line_cost(s, &k, i, lines_of(s).px);
+        if (cost < best) {
+            best = cost;
+            kb = i;
+        }
+    }
+    return kb;
+}
+
+static enum form form_of(const struct al_conv_shape *s, bool depthwise)
+{
+    if (depthwise)
+        return DEPTHWISE;
+    return s->planar_input ? PLANAR : BLOCKED;
+}
+
+/* Everything about a shape that a run needs. */
+struct direct {
+    const struct al_conv_shape *s;
+    enum form form;
+    int32_t kb, n_groups;
+    size_t weight_floats;
+    struct lines lines;
+    struct al_conv_cut cut;
+    struct kernels kernels;
+};
+
+static struct direct direct_of(const struct al_conv_shape *s, bool depthwise)
+{
+    struct direct d = { .s = s, .form = form_of(s, depthwise), .lines = lines_of(s) };
+
+    d.kb = choose_kb(s, d.form);
+    d.kernels = kernels_of(d.form, s->stride_w);
+    d.n_groups = al_conv_n_groups(s, AL_BLOCK, d.kb);
+    d.weight_floats = depthwise ? (size_t)(n_blocks(s->out_c) * AL_BLOCK) *
+                                      (size_t)(s->kernel_h * s->kernel_w)
+                                : al_conv_group_floats(s, AL_BLOCK, d.kb);
+    d.cut = al_conv_cut(s, d.n_groups, d.lines.n, d.weight_floats);
+    return d;
+}
+
+/* Planar input is copied, with its padding, to scratch: [channel][row][column] of the
+ * rows a chunk of lines reads. */
+static int32_t planar_rows(const struct direct *d, int32_t n_lines)
+{
+    return (n_lines - 1) * d->s->stride_h + (d->s->kernel_h - 1) * d->s->dilation_h + 1;
+}
+
+static void planar_row(const struct al_conv_shape *s, const float *x, int32_t row,
+                       float *y)
+{
+    const int32_t width = al_conv_reach_w(s);
+    int32_t n = width - s->pad_left < s->in_w ? width - s->pad_left : s->in_w;
+
+    n = n > 0 ? n : 0;
+    if (row < 0 || row >= s->in_h)
+        n = 0;
+    memset(y, 0, (size_t)width * sizeof(float));
+    if (n > 0)
+        memcpy(y + s->pad_left, x + (ptrdiff_t)row * s->in_w, (size_t)n * sizeof(float));
+}
+
+static void planar_copy(const struct direct *d, const struct al_conv_tile *c,
+                        const float *x, float *y)
+{
+    const struct al_conv_shape *s = d->s;
+    const int32_t rows = planar_rows(d, c->line_end - c->line_begin);
+    const int32_t top = c->line_begin * s->stride_h - s->pad_top;
+
+    for (int32_t i = 0; i < s->in_c; i++, x += (ptrdiff_t)s->in_h * s->in_w) {
+        for (int32_t r = 0; r < rows; r++, y += al_conv_reach_w(s))
+            planar_row(s, x, top + r, y);
+    }
+}
+
+/* The strides of the input, with `t->x` at what the chunk's first line reads first. */
+static void aim_input(const struct direct *d, const struct al_conv_run *r,
+                      const struct al_conv_tile *c, struct tile *t, ptrdiff_t *ret_line)
+{
+    const struct al_conv_shape *s = d->s;
+    const struct plane p = plane_of(s->in_h, s->in_w, s->in_halo);
+    const bool planar = d->form == PLANAR;
+    const ptrdiff_t pixel = planar ? 1 : AL_BLOCK;
+    const ptrdiff_t row = planar ? al_conv_reach_w(s) : p.row;
+
+    t->x_row = row * s->dilation_h;
+    t->x_tap = pixel * s->dilation_w;
+    t->x_pixel = pixel * s->stride_w;
+    if (planar) {
+        planar_copy(d, c, r->x[c->row], r->scratch);
+        t->x = r->scratch;
+        t->x_channel = row * planar_rows(d, c->line_end - c->line_begin);
+        *ret_line = row * s->stride_h;
+        return;
+    }
+    t->x_channel = p.block;
+    *ret_line = d->lines.x;
+    t->x = r->x[c->row] + p.origin - s->pad_top * p.row - s->pad_left * pixel +
+           c->line_begin * d->lines.x;
+}
+
+/* Activations that are no clamp, and lanes past the channels that it left other than
+ * zero: a second pass over a line just written. */
+static void finish_line(const struct al_conv_run *r, const struct al_post *post,
+                        const struct al_conv_group *g, const struct tile *t, int32_t px)
+{
+    for (int32_t k = 0; k < g->n_blocks; k++) {
+        const ivec lanes = block_lanes(r->shape->out_c, g->block + k);
+        float *y = t->y + k * t->y_block;
+        for (int32_t p = 0; p < px; p++, y += AL_BLOCK)
+            v_store(y, v_keep(lanes, v_act(v_load(y), post)));
+    }
+}
+
+/* Tiles of nearly equal width, none above the largest kernel. */
+static void run_line(const struct direct *d, struct tile t, int32_t n_blocks_,
+                     int32_t line_px)
+{
+    const tile_fn *kernels = d->kernels.tiles[n_blocks_];
+    const int32_t max = d->kernels.px[n_blocks_];
+    const int32_t n = (line_px + max - 1) / max;
+
+    for (int32_t i = 0, left = line_px; i < n; i++) {
+        const int32_t px = (left + n - i - 1) / (n - i);
+        kernels[px](&t);
+        t.x += px * t.x_pixel;
+        t.y += (ptrdiff_t)px * AL_BLOCK;
+        t.add = t.add ? t.add + (ptrdiff_t)px * AL_BLOCK : NULL;
+        left -= px;
+    }
+}
+
+/* All lines of a chunk for one group of output blocks. */
+static void run_group(const struct direct *d, const struct al_conv_run *r,
+                      const struct al_conv_tile *c, const struct al_conv_group *g,
+                      struct tile t, ptrdiff_t x_line)
+{
+    const struct al_conv_shape *s = d->s;
+    const struct al_map out = { s->out_c, s->out_h, s->out_w, s->out_halo };
+    const struct plane py = map_plane(&out);
+    const struct plane pa = plane_of(s->out_h, s->out_w, s->add_halo);
+    const struct al_post post = { r->act, r->act_a, r->act_b };
+    const bool finish = !post_is_clamp(&post, &t.clamp) || !post_keeps_zero(&post);
+    float *y = r->y[c->row] + g->block * py.block;
+
+    if (d->form == DEPTHWISE)
+        t.x += g->block * t.x_channel;
+    t.y_block = py.block;
+    t.add_block = pa.block;
+    for (int32_t i = c->line_begin; i < c->line_end; i++, t.x += x_line) {
+        const int32_t px = i + 1 < d->lines.n ? d->lines.px : d->lines.last_px;
+        t.y = y + py.origin + i * d->lines.y;
+        t.add = r->add
+                    ? r->add[c->row] + g->block * pa.block + pa.origin + i * d->lines.add
+                    : NULL;
+        run_line(d, t, g->n_blocks, px);
+        if (finish)
+            finish_line(r, &post, g, &t, px);
+    }
+    for (int32_t k = 0; k < g->n_blocks; k++)
+        zero_halo_rows(y + k * py.block, &out, c->line_begin ? c->line_begin : 0,
+                       c->line_end == d->lines.n ? out.h : c->line_end);
+}
+
+static void run_chunk(const struct direct *d, const struct al_conv_run *r,
+                      const struct al_conv_tile *c)
+{
+    const struct al_conv_shape *s = d->s;
+    const ptrdiff_t depthwise_floats = (ptrdiff_t)s->kernel_h * s->kernel_w * AL_BLOCK;
+    struct al_conv_group g = al_conv_group_first(s, AL_BLOCK, d->kb);
+    struct tile t = { .kernel_h = s->kernel_h, .kernel_w = s->kernel_w };
+    ptrdiff_t x_line;
+
+    aim_input(d, r, c, &t, &x_line);
+    for (; g.index < c->group_end; al_conv_group_next(s, AL_BLOCK, d->kb, &g)) {
+        if (g.index < c->group_begin)
+            continue;
+        t.w = d->form == DEPTHWISE ? r->weights + g.block * depthwise_floats
+                                   : r->weights + g.weights;
+        t.bias = r->bias + (ptrdiff_t)g.block * AL_BLOCK;
+        t.c_begin = g.c_begin;
+        t.c_end = g.c_end;
+        run_group(d, r, c, &g, t, x_line);
+    }
+}
+
+static void direct_run_tiles(const struct direct *d, const struct al_conv_run *r)
+{
+    for (size_t i = r->tile_begin; i < r->tile_end; i++) {
+        const struct al_conv_tile c =
+            al_conv_tile(&d->cut, r->n_rows, d->n_groups, d->lines.n, i);
+        run_chunk(d, r, &c);
+    }
+}
+
+static bool direct_fits(const struct al_conv_shape *s)
+{
+    return !s->planar_input && al_conv_halo_suffices(s);
+}
+
+static bool planar_fits(const struct al_conv_shape *s)
+{
+    return s->planar_input;
+}
+
+static bool depthwise_fits(const struct al_conv_shape *s)
+{
+    return direct_fits(s) && s->groups == s->in_c && s->in_c == s->out_c;
+}
+
+/* The weights of channels [c, c + n) of one group. */
+static float *pack_channels(const struct al_conv_shape *s, const struct al_conv_group *g,
+                            int32_t c, int32_t n, const float *weights, float *packed)
+{
+    for (int32_t r = 0; r < s->kernel_h; r++) {
+        for (int32_t i = 0; i < s->kernel_w * n; i++) {
+            for (int32_t k = 0; k < g->n_blocks * AL_BLOCK; k++)
+                *packed++ = al_conv_weight(s, weights, g->block * AL_BLOCK + k, c + i % n,
+                                           r, i / n);
+        }
+    }
+    return packed;
+}
+
+static void direct_pack(const struct al_conv_shape *s, const float *weights,
+                        float *packed)
+{
+    const struct direct d = direct_of(s, false);
+    struct al_conv_group g = al_conv_group_first(s, AL_BLOCK, d.kb);
+
+    for (; g.n_blocks; al_conv_group_next(s, AL_BLOCK, d.kb, &g)) {
+        for (int32_t c = g.c_begin, n; c < g.c_end; c += n) {
+            n = d.form == PLANAR ? 1 : AL_BLOCK - c % AL_BLOCK;
+            n = n < g.c_end - c ? n : g.c_end - c;
+            packed = pack_channels(s, &g, c, n, weights, packed);
+        }
+    }
+}
+
+static void planar_pack(const struct al_conv_shape *s, const float *weights,
+                        float *packed)
+{
+    direct_pack(s, weights, packed);
+}
+
+static void depthwise_pack(const struct al_conv_shape *s, const float *weights,
+                           float *packed)
+{
+    const int32_t taps = s->kernel_h * s->kernel_w;
+
+    for (int32_t b = 0; b < n_blocks(s->out_c); b++) {
+        for (int32_t t = 0; t < taps; t++) {
+            for (int32_t k = b * AL_BLOCK; k < (b + 1) * AL_BLOCK; k++)
+                *packed++ = k < s->out_c ? weights[(ptrdiff_t)k * taps + t] : 0.0F;
+        }
+    }
+}
+
+static size_t scratch_bytes_of(const struct direct *d)
+{
+    return d->form == PLANAR
+               ? (size_t)d->s->in_c * (size_t)planar_rows(d, d->cut.lines_per_chunk) *
+                     (size_t)al_conv_reach_w(d->s) * sizeof(float)
+               : 0;
+}
+
+/* The functions of struct al_conv_algo for the three forms. */
+#define DIRECT_FAMILY(family, is_depthwise)                                            \
+    static size_t family##_packed_floats(const struct al_conv_shape *s)                \
+    {                                                                                  \
+        return direct_of(s, is_depthwise).weight_floats;                               \
+    }                                                                                  \
+    static size_t family##_scratch_bytes(const struct al_conv_shape *s, size_t n_rows) \
+    {                                                                                  \
+        const struct direct d = direct_of(s, is_depthwise);                            \
+        (void)n_rows;                                                                  \
+        return scratch_bytes_of(&d);                                                   \
+    }                                                                                  \
+    static size_t family##_tiles(const struct al_conv_shape *s, size_t n_rows)         \
+    {                                                                                  \
+        const struct direct d = direct_of(s, is_depthwise);                            \
+        return n_rows * (size_t)(d.cut.n_group_chunks * d.cut.n_line_chunks);          \
+    }                                                                                  \
+    static void family##_run(const struct al_conv_run *r)                              \
+    {                                                                                  \
+        const struct direct d = direct_of(r->shape, is_depthwise);                     \
+        direct_run_tiles(&d, r);                                                       \
+    }
+
+DIRECT_FAMILY(direct, false)
+DIRECT_FAMILY(planar, false)
+DIRECT_FAMILY(depthwise, true)
+
+#endif

@@ -1,0 +1,146 @@
+/* tpl_fc.h — fully connected layers. Packed weights: for each tile of AL_FC_TILE outputs
+ * (the last one rounded up to 16) [n_in][lanes of the tile], so that a row times a tile
+ * is one pass over memory with one chain of FMAs for each output, in the order of the
+ * inputs. Several rows share the pass; each keeps its own chains. */
+#ifndef AL_KERN_TPL_FC_H
+#define AL_KERN_TPL_FC_H
+
+#include "engine/kern/tpl_act.h"
+
+static inline size_t fc_lanes(size_t n_out, size_t tile)
+{
+    const size_t left = n_out - tile * AL_FC_TILE;
+
+    return left < AL_FC_TILE ? (left + 15) / 16 * 16 : AL_FC_TILE;
+}
+
+static void fc_pack(size_t n_in, size_t n_out, const float *weights, float *packed)
+{
+    for (size_t t = 0; t < al_fc_tiles(n_out); t++) {
+        const size_t lanes = fc_lanes(n_out, t);
+        for (size_t i = 0; i < n_in; i++) {
+            for (size_t k = 0; k < lanes; k++, packed++) {
+                const size_t out = t * AL_FC_TILE + k;
+                *packed = out < n_out ? weights[out * n_in + i] : 0.0F;
+            }
+        }
+    }
+}
+
+/* Rows x blocks of outputs held in registers. */
+struct fc_part {
+    size_t n_in, lanes;
+    const float *w;        /* first block's lanes of the tile */
+    const float *const *x; /* the rows */
+    float *y;              /* results, AL_FC_TILE floats from row to row */
+};
+
+AL_INLINE void fc_kernel(const int rows, const int blocks, const struct fc_part *f)
+{
+    vec acc[16]; /* 4 x 4 */
+
+    AL_UNROLL
+    for (int i = 0; i < rows * blocks; i++)
+        acc[i] = v_zero();
+    for (size_t i = 0; i < f->n_in; i++) {
+        const float *w = f->w + i * f->lanes;
+        AL_UNROLL
+        for (int r = 0; r < rows; r++) {
+            const vec x = v_set1(f->x[r][i]);
+            AL_UNROLL
+            for (int b = 0; b < blocks; b++)
+                acc[r * blocks + b] =
+                    v_fma(x, v_load(w + b * AL_BLOCK), acc[r * blocks + b]);
+        }
+    }
+    AL_UNROLL
+    for (int r = 0; r < rows; r++) {
+        AL_UNROLL
+        for (int b = 0; b < blocks; b++)
+            v_store(f->y + r * AL_FC_TILE + b * AL_BLOCK, acc[r * blocks + b]);
+    }
+}
+
+typedef void (*fc_kernel_fn)(const struct fc_part *f);
+
+#define FC_KERNEL(rows, blocks)                               \
+    static void fc_##rows##x##blocks(const struct fc_part *f) \
+    {                                                         \
+        fc_kernel(rows, blocks, f);                           \
+    }
+/* One row: the whole tile (8 or 4 blocks); four rows: half of it. */
+FC_KERNEL(1, 1)
+FC_KERNEL(1, 2)
+FC_KERNEL(1, 4)
+FC_KERNEL(4, 1)
+FC_KERNEL(4, 2)
+#if AL_BLOCK == 8
+FC_KERNEL(1, 8)
+#define FC_ONE_BLOCKS 8
+#else
+#define FC_ONE_BLOCKS 4
+#endif
+#ifdef __AVX512VL__
+FC_KERNEL(4, 4)
+#define FC_FOUR_BLOCKS 4
+#else
+#define FC_FOUR_BLOCKS 2
+#endif
+
+static const fc_kernel_fn fc_one[9] = { [1] = fc_1x1,
+                                        [2] = fc_1x2,
+                                        [4] = fc_1x4,
+#if AL_BLOCK == 8
+                                        [8] = fc_1x8
+#endif
+};
+static const fc_kernel_fn fc_four[9] = { [1] = fc_4x1,
+                                         [2] = fc_4x2,
+#ifdef __AVX512VL__
+                                         [4] = fc_4x4
+#endif
+};
+
+/* Bias, activation, and the rows' own length. */
+static void fc_store(const struct al_fc *f, size_t first, size_t n, float *acc, float *y)
+{
+    float bias[AL_FC_TILE] = { 0 };
+
+    memcpy(bias, f->bias + first, n * sizeof(float));
+    for (size_t k = 0; k < AL_FC_TILE; k += AL_BLOCK)
+        v_store(acc + k, v_act(v_load(acc + k) + v_load(bias + k), &f->post));
+    memcpy(y + first, acc, n * sizeof(float));
+}
+
+/* `rows` (1 or 4) rows from `row` on, of the tile whose weights are `w`. */
+static void fc_rows(const struct al_fc *f, size_t tile, const float *w, size_t row,
+                    size_t rows)
+{
+    float acc[4 * AL_FC_TILE] = { 0 };
+    const size_t first = tile * AL_FC_TILE, lanes = fc_lanes(f->n_out, tile);
+    const size_t n = f->n_out - first < AL_FC_TILE ? f->n_out - first : AL_FC_TILE;
+    size_t step = rows == 4 ? FC_FOUR_BLOCKS : FC_ONE_BLOCKS;
+
+    for (size_t k = 0; k < lanes; k += step * AL_BLOCK) {
+        while (k + step * AL_BLOCK > lanes)
+            step /= 2;
+        (rows == 4 ? fc_four : fc_one)[step](
+            &(struct fc_part){ f->n_in, lanes, w + k, f->x + row, acc + k });
+    }
+    for (size_t r = 0; r < rows; r++)
+        fc_store(f, first, n, acc + r * AL_FC_TILE, f->y[row + r]);
+}
+
+static void fc(const struct al_fc *f)
+{
+    for (size_t t = f->tile_begin; t < f->tile_end; t++) {
+        const float *w = f->weights + t * AL_FC_TILE * f->n_in;
+        size_t row = 0;
+        for (; row + 4 <= f->n_rows; row += 4)
+            fc_rows(f, t, w, row, 4);
+        for (; row < f->n_rows; row++)
+            fc_rows(f, t, w, row, 1);
+    }
+}
+
+#endif

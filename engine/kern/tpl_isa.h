@@ -1,0 +1,42 @@
+/* tpl_isa.h — the tables of one instruction set. The including isa_*.c defines AL_BLOCK,
+ * ISA (its suffix in isa.h), ISA_NAME and ISA_FLAGS. */
+#ifndef AL_KERN_TPL_ISA_H
+#define AL_KERN_TPL_ISA_H
+
+#include "engine/kern/cpu.h"
+#include "engine/kern/isa.h"
+#include "engine/kern/tpl_direct.h"
+#include "engine/kern/tpl_fc.h"
+#include "engine/kern/tpl_map.h"
+#include "engine/kern/tpl_pool.h"
+
+#define JOIN_(a, b) a##b
+#define JOIN(a, b)  JOIN_(a, b)
+
+const struct al_kern JOIN(al_kern_, ISA) = { .name = ISA_NAME,
+                                             .cpu_flags = ISA_FLAGS,
+                                             .block = AL_BLOCK,
+#define X(fn, params) .fn = fn,
+                                             AL_KERN_LIST(X)
+#undef X
+};
+
+#define CONV(family)                                             \
+    const struct al_conv_algo JOIN(al_conv_##family##_, ISA) = { \
+        .name = #family "-" ISA_NAME,                            \
+        .cpu_flags = ISA_FLAGS,                                  \
+        .block = AL_BLOCK,                                       \
+        .precision = AL_CONV_EXACT,                              \
+        .fits = family##_fits,                                   \
+        .packed_floats = family##_packed_floats,                 \
+        .pack = family##_pack,                                   \
+        .scratch_bytes = family##_scratch_bytes,                 \
+        .n_tiles = family##_tiles,                               \
+        .run = family##_run,                                     \
+    };
+
+CONV(direct)
+CONV(planar)
+CONV(depthwise)
+
+#endif

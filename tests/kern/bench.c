@@ -1,0 +1,6 @@
+#include "tests/kern/check.h"
+
+int bench(const char *filter)
+{
+    return *filter;
+}

@@ -1,0 +1,57 @@
+/* check.h — what the kernel tests share: which level is under test, random data, guarded
+ * buffers, and the slow reference on plain [C][H][W] data. */
+#ifndef TESTS_KERN_CHECK_H
+#define TESTS_KERN_CHECK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/kern/conv.h"
+#include "engine/kern/kern.h"
+
+/* Flags of the level under test ("scalar", "avx2", "avx512"), set by main. */
+extern unsigned check_level;
+
+/* Uniform in [-1, 1), the same sequence in every run. */
+float check_random(void);
+int32_t check_random_int(int32_t least, int32_t most);
+
+/* A buffer of `n` floats, aligned to 64, between guard bands. */
+struct guarded {
+    float *data;
+    size_t n;
+    void *memory;
+};
+struct guarded guarded_new(size_t n);
+struct guarded guarded_random(size_t n);
+/* Fails when something wrote outside the buffer, then frees it. */
+void guarded_free(struct guarded *g);
+
+/* Blocked buffer of a plain picture and back, by the portable reference of the test
+ * itself; `unblock` also fails when halo or tail lanes are not zero. */
+struct guarded block_picture(const struct al_map *m, int32_t block, const float *plain);
+struct guarded unblock_picture(const struct al_map *m, int32_t block,
+                               const float *blocked);
+
+/* Fails unless |a - b| <= tolerance * (1 + |b|) everywhere, naming what and where. */
+void check_near(const char *what, const float *a, const float *b, size_t n,
+                float tolerance);
+void check_same_bits(const char *what, const float *a, const float *b, size_t n);
+/* An activation as written in the definitions, in double. */
+float reference_act(float x, enum al_conv_act act, float a, float b);
+
+/* The kernel tables and algorithms of the level under test. */
+size_t check_tables(const struct al_kern *ret[2]);
+bool check_algo_is_of_level(const struct al_conv_algo *a);
+
+/* Test groups: each returns the number of failures. */
+int check_conv(void);
+int check_map(void);
+int check_pool(void);
+int check_fc(void);
+
+/* bench.c: prints time and speed of the layers whose name contains `filter`. */
+int bench(const char *filter);
+
+#endif

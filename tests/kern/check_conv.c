@@ -1,0 +1,451 @@
+#include "tests/kern/check.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define N_ROWS 3
+
+/* A convolution with its data; the reference result is computed in double. */
+struct problem {
+    struct al_conv_shape s;
+    enum al_conv_act act;
+    float act_a, act_b;
+    bool with_add;
+    float *weights, *bias;
+    float *x[N_ROWS], *add[N_ROWS], *want[N_ROWS]; /* plain */
+};
+
+static size_t in_floats(const struct al_conv_shape *s)
+{
+    return (size_t)s->in_c * (size_t)s->in_h * (size_t)s->in_w;
+}
+
+static size_t out_floats(const struct al_conv_shape *s)
+{
+    return (size_t)s->out_c * (size_t)s->out_h * (size_t)s->out_w;
+}
+
+static float *random_floats(size_t n)
+{
+    float *p = malloc(n * sizeof(float));
+
+    assert_non_null(p);
+    for (size_t i = 0; i < n; i++)
+        p[i] = check_random();
+    return p;
+}
+
+static double reference_sum(const struct problem *p, const float *x, int32_t k, int32_t i,
+                            int32_t j)
+{
+    const struct al_conv_shape *s = &p->s;
+    const int32_t in = s->in_c / s->groups, first = k / (s->out_c / s->groups) * in;
+    const float *w = p->weights + (ptrdiff_t)k * in * s->kernel_h * s->kernel_w;
+    double sum = (double)p->bias[k];
+
+    for (int32_t c = first; c < first + in; c++) {
+        for (int32_t r = 0; r < s->kernel_h; r++) {
+            const int32_t y = i * s->stride_h - s->pad_top + r * s->dilation_h;
+            for (int32_t q = 0; q < s->kernel_w; q++, w++) {
+                const int32_t z = j * s->stride_w - s->pad_left + q * s->dilation_w;
+                if (y >= 0 && y < s->in_h && z >= 0 && z < s->in_w)
+                    sum += (double)*w *
+                           (double)x[((ptrdiff_t)c * s->in_h + y) * s->in_w + z];
+            }
+        }
+    }
+    return sum;
+}
+
+static void reference(const struct problem *p, int row)
+{
+    const struct al_conv_shape *s = &p->s;
+    size_t at = 0;
+
+    for (int32_t k = 0; k < s->out_c; k++) {
+        for (int32_t i = 0; i < s->out_h; i++) {
+            for (int32_t j = 0; j < s->out_w; j++, at++) {
+                double sum = reference_sum(p, p->x[row], k, i, j);
+                if (p->with_add)
+                    sum += (double)p->add[row][at];
+                p->want[row][at] = reference_act((float)sum, p->act, p->act_a, p->act_b);
+            }
+        }
+    }
+}
+
+static void problem_fill(struct problem *p)
+{
+    const struct al_conv_shape *s = &p->s;
+
+    p->weights = random_floats((size_t)s->out_c * (size_t)(s->in_c / s->groups) *
+                               (size_t)(s->kernel_h * s->kernel_w));
+    p->bias = random_floats((size_t)s->out_c);
+    for (int r = 0; r < N_ROWS; r++) {
+        p->x[r] = random_floats(in_floats(s));
+        p->add[r] = random_floats(out_floats(s));
+        p->want[r] = random_floats(out_floats(s));
+        reference(p, r);
+    }
+}
+
+static void problem_done(struct problem *p)
+{
+    free(p->weights);
+    free(p->bias);
+    for (int r = 0; r < N_ROWS; r++) {
+        free(p->x[r]);
+        free(p->add[r]);
+        free(p->want[r]);
+    }
+}
+
+/* The problem in the form one algorithm wants it. */
+struct prepared {
+    const struct al_conv_algo *algo;
+    const struct problem *p;
+    struct guarded weights, bias, scratch, x[N_ROWS], add[N_ROWS];
+};
+
+static struct guarded guarded_copy(const float *x, size_t n)
+{
+    struct guarded g = guarded_new(n);
+
+    memcpy(g.data, x, n * sizeof(float));
+    return g;
+}
+
+static struct prepared prepare(const struct al_conv_algo *a, const struct problem *p)
+{
+    const struct al_conv_shape *s = &p->s;
+    const struct al_map in = { s->in_c, s->in_h, s->in_w, s->in_halo };
+    const struct al_map add = { s->out_c, s->out_h, s->out_w, s->add_halo };
+    const size_t bytes = a->scratch_bytes ? a->scratch_bytes(s, N_ROWS) : 0;
+    struct prepared q = { .algo = a, .p = p };
+
+    q.weights = guarded_new(a->packed_floats(s));
+    a->pack(s, p->weights, q.weights.data);
+    q.bias = guarded_new((size_t)((s->out_c + a->block - 1) / a->block * a->block));
+    memset(q.bias.data, 0, q.bias.n * sizeof(float));
+    memcpy(q.bias.data, p->bias, (size_t)s->out_c * sizeof(float));
+    q.scratch = guarded_new(bytes / sizeof(float));
+    for (int r = 0; r < N_ROWS; r++) {
+        q.x[r] = s->planar_input ? guarded_copy(p->x[r], in_floats(s))
+                                 : block_picture(&in, a->block, p->x[r]);
+        q.add[r] = block_picture(&add, a->block, p->add[r]);
+    }
+    return q;
+}
+
+static void prepared_done(struct prepared *q)
+{
+    guarded_free(&q->weights);
+    guarded_free(&q->bias);
+    guarded_free(&q->scratch);
+    for (int r = 0; r < N_ROWS; r++) {
+        guarded_free(&q->x[r]);
+        guarded_free(&q->add[r]);
+    }
+}
+
+static struct al_map out_map(const struct problem *p)
+{
+    return (struct al_map){ p->s.out_c, p->s.out_h, p->s.out_w, p->s.out_halo };
+}
+
+/* Runs the rows listed in `rows` into y; tiles in descending order when `backwards`. */
+static void run(struct prepared *q, size_t n_rows, const int *rows, bool backwards,
+                struct guarded *y)
+{
+    const struct al_map m = out_map(q->p);
+    const float *x[N_ROWS], *add[N_ROWS];
+    float *out[N_ROWS];
+    struct al_conv_run r = {
+        .shape = &q->p->s,
+        .weights = q->weights.data,
+        .bias = q->bias.data,
+        .n_rows = n_rows,
+        .x = x,
+        .add = q->p->with_add ? add : NULL,
+        .y = out,
+        .act = q->p->act,
+        .act_a = q->p->act_a,
+        .act_b = q->p->act_b,
+        .scratch = q->scratch.data,
+        .tile_end = q->algo->n_tiles(&q->p->s, n_rows),
+    };
+
+    for (size_t i = 0; i < n_rows; i++) {
+        y[i] = guarded_random(al_map_floats(&m, q->algo->block));
+        x[i] = q->x[rows[i]].data;
+        add[i] = q->add[rows[i]].data;
+        out[i] = y[i].data;
+    }
+    if (!backwards) {
+        q->algo->run(&r);
+        return;
+    }
+    for (size_t t = r.tile_end; t-- > 0;) {
+        r.tile_begin = t;
+        r.tile_end = t + 1;
+        q->algo->run(&r);
+    }
+}
+
+static float tolerance(const struct problem *p, const struct al_conv_algo *a)
+{
+    const int32_t n = p->s.in_c / p->s.groups * p->s.kernel_h * p->s.kernel_w;
+
+    return (a->precision == AL_CONV_EXACT ? 1e-6F : 1e-5F) * (2.0F + 0.05F * (float)n);
+}
+
+static void check_algo(const struct al_conv_algo *a, const struct problem *p)
+{
+    struct prepared q = prepare(a, p);
+    const struct al_map m = out_map(p);
+    struct guarded alone[N_ROWS], together[N_ROWS];
+
+    for (int r = 0; r < N_ROWS; r++) {
+        run(&q, 1, &r, false, &alone[r]);
+        struct guarded plain = unblock_picture(&m, a->block, alone[r].data);
+        check_near(a->name, plain.data, p->want[r], plain.n, tolerance(p, a));
+        guarded_free(&plain);
+    }
+    run(&q, 3, (const int[]){ 2, 0, 1 }, true, together);
+    for (int i = 0; i < N_ROWS; i++) {
+        const int r = (i + 2) % 3;
+        check_same_bits(a->name, together[i].data, alone[r].data, alone[r].n);
+        guarded_free(&together[i]);
+    }
+    for (int r = 0; r < N_ROWS; r++)
+        guarded_free(&alone[r]);
+    prepared_done(&q);
+}
+
+/* Every algorithm of the level that fits, and at least one for blocks it should have. */
+static void check_problem(struct problem *p)
+{
+    size_t n, n_fit = 0;
+    const struct al_conv_algo *const *algos = al_conv_algos(&n);
+
+    problem_fill(p);
+    for (size_t i = 0; i < n; i++) {
+        if (!check_algo_is_of_level(algos[i]) || !algos[i]->fits(&p->s))
+            continue;
+        check_algo(algos[i], p);
+        n_fit++;
+    }
+    assert_true(n_fit >= 1);
+    problem_done(p);
+}
+
+static struct al_halo random_halo(void)
+{
+    if (check_random_int(0, 2) == 0)
+        return (struct al_halo){ 0 };
+    return (struct al_halo){ check_random_int(0, 3), check_random_int(0, 3),
+                             check_random_int(0, 3), check_random_int(0, 3) };
+}
+
+/* Output size from padding at both ends, and an input halo that just suffices. */
+static void close_shape(struct al_conv_shape *s, int32_t pad_bottom, int32_t pad_right)
+{
+    const int32_t reach_h = (s->kernel_h - 1) * s->dilation_h + 1;
+    const int32_t reach_w = (s->kernel_w - 1) * s->dilation_w + 1;
+
+    s->out_h = (s->in_h + s->pad_top + pad_bottom - reach_h) / s->stride_h + 1;
+    s->out_w = (s->in_w + s->pad_left + pad_right - reach_w) / s->stride_w + 1;
+    s->in_halo = s->planar_input
+                     ? (struct al_halo){ 0 }
+                     : (struct al_halo){ s->pad_top, s->pad_left, pad_bottom, pad_right };
+    s->out_halo = random_halo();
+    s->add_halo = random_halo();
+}
+
+static struct al_conv_shape square(int32_t c, int32_t k, int32_t size, int32_t kernel,
+                                   int32_t stride, int32_t pad, int32_t groups)
+{
+    struct al_conv_shape s = {
+        .in_c = c,
+        .in_h = size,
+        .in_w = size,
+        .out_c = k,
+        .kernel_h = kernel,
+        .kernel_w = kernel,
+        .stride_h = stride,
+        .stride_w = stride,
+        .dilation_h = 1,
+        .dilation_w = 1,
+        .pad_top = pad,
+        .pad_left = pad,
+        .groups = groups,
+    };
+
+    close_shape(&s, pad, pad);
+    return s;
+}
+
+static void every_output_width_has_right_tails(void **unused)
+{
+    (void)unused;
+    for (int32_t w = 1; w <= 40; w++) {
+        for (int32_t stride = 1; stride <= 3; stride++) {
+            struct problem p = { .s = square(11, 37, 3, 3, 1, 1, 1) };
+            p.s.in_w = w;
+            p.s.stride_w = stride;
+            close_shape(&p.s, 1, 1);
+            check_problem(&p);
+        }
+    }
+}
+
+static void every_channel_count_is_right(void **unused)
+{
+    (void)unused;
+    for (int32_t c = 1; c <= 40; c += 3) {
+        for (int32_t k = 1; k <= 70; k += 5) {
+            struct problem p = { .s = square(c, k, 5, 3, 1, 1, 1) };
+            check_problem(&p);
+        }
+    }
+}
+
+static void planar_inputs_of_every_stride_are_right(void **unused)
+{
+    (void)unused;
+    for (int32_t stride = 1; stride <= 5; stride++) {
+        for (int32_t pad = 0; pad <= 3; pad++) {
+            struct problem p = { .s = square(3, 21, 31, 7, stride, pad, 1),
+                                 .act = AL_CONV_ACT_RELU };
+            p.s.planar_input = true;
+            close_shape(&p.s, pad, pad);
+            check_problem(&p);
+        }
+    }
+}
+
+static void groups_of_every_kind_are_right(void **unused)
+{
+    /* channels in, channels out, groups */
+    static const int32_t kinds[][3] = {
+        { 32, 32, 2 },  { 32, 64, 2 },   { 128, 128, 32 }, { 24, 24, 3 },  { 48, 20, 4 },
+        { 64, 64, 64 }, { 19, 19, 19 },  { 12, 24, 12 },   { 6, 8, 2 },    { 96, 256, 2 },
+        { 30, 30, 10 }, { 240, 40, 40 }, { 40, 40, 40 },   { 33, 33, 33 }, { 16, 16, 4 },
+    };
+
+    (void)unused;
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        for (int32_t stride = 1; stride <= 3; stride++) {
+            struct problem p = { .s = square(kinds[i][0], kinds[i][1], 9, 3, stride, 1,
+                                             kinds[i][2]) };
+            check_problem(&p);
+        }
+    }
+}
+
+static void one_by_one_is_right_flat_and_by_rows(void **unused)
+{
+    (void)unused;
+    for (int32_t size = 1; size <= 21; size += 4) {
+        for (int i = 0; i < 2; i++) {
+            struct problem p = { .s = square(20, 33, size, 1, 1, 0, 1),
+                                 .with_add = true,
+                                 .act = AL_CONV_ACT_RELU };
+            if (i == 0)
+                p.s.out_halo = p.s.add_halo = (struct al_halo){ 1, 0, 2, 0 };
+            check_problem(&p);
+        }
+    }
+}
+
+static void every_activation_and_addition_is_right(void **unused)
+{
+    (void)unused;
+    for (int act = AL_CONV_ACT_NONE; act <= AL_CONV_ACT_TANH; act++) {
+        for (int i = 0; i < 4; i++) {
+            struct problem p = { .s = square(5, 21, 8, 3, 1, 1, 1),
+                                 .act = (enum al_conv_act)act,
+                                 .act_a = i < 2 ? 0.25F : -0.5F,
+                                 .act_b = 0.75F,
+                                 .with_add = i % 2 };
+            check_problem(&p);
+        }
+    }
+}
+
+static void random_shapes_are_right(void **unused)
+{
+    (void)unused;
+    for (int i = 0; i < 150; i++) {
+        struct problem p = {
+            .s = { .groups = check_random_int(0, 3) ? 1 : check_random_int(1, 6),
+                   .in_h = check_random_int(1, 24),
+                   .in_w = check_random_int(1, 24),
+                   .kernel_h = check_random_int(1, 5),
+                   .kernel_w = check_random_int(1, 5),
+                   .stride_h = check_random_int(1, 3),
+                   .stride_w = check_random_int(1, 3),
+                   .dilation_h = check_random_int(1, 2),
+                   .dilation_w = check_random_int(1, 2),
+                   .planar_input = check_random_int(0, 2) == 0 },
+            .act = check_random_int(0, 1) ? AL_CONV_ACT_RELU : AL_CONV_ACT_NONE,
+            .with_add = check_random_int(0, 1),
+        };
+        p.s.in_c = p.s.groups * check_random_int(1, 20);
+        p.s.out_c = p.s.groups * check_random_int(1, 20);
+        p.s.pad_top = check_random_int(0, 4);
+        p.s.pad_left = check_random_int(0, 4);
+        while (p.s.in_h + p.s.pad_top < (p.s.kernel_h - 1) * p.s.dilation_h + 1)
+            p.s.in_h++;
+        while (p.s.in_w + p.s.pad_left < (p.s.kernel_w - 1) * p.s.dilation_w + 1)
+            p.s.in_w++;
+        close_shape(&p.s, check_random_int(0, 4), check_random_int(0, 4));
+        check_problem(&p);
+    }
+}
+
+static void work_cut_in_many_tiles_is_right(void **unused)
+{
+    struct problem p = { .s = square(128, 272, 14, 3, 1, 1, 1), .act = AL_CONV_ACT_RELU };
+    struct problem q = { .s = square(3, 64, 96, 7, 2, 3, 1) };
+
+    (void)unused;
+    check_problem(&p);
+    q.s.planar_input = true;
+    close_shape(&q.s, 3, 3);
+    check_problem(&q);
+}
+
+static void an_input_without_the_halo_it_needs_is_refused(void **unused)
+{
+    struct al_conv_shape s = square(16, 16, 8, 3, 1, 1, 1);
+    size_t n;
+    const struct al_conv_algo *const *algos = al_conv_algos(&n);
+
+    (void)unused;
+    s.in_halo = (struct al_halo){ 0 };
+    for (size_t i = 0; i < n; i++)
+        assert_false(algos[i]->fits(&s));
+}
+
+int check_conv(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_output_width_has_right_tails),
+        cmocka_unit_test(every_channel_count_is_right),
+        cmocka_unit_test(planar_inputs_of_every_stride_are_right),
+        cmocka_unit_test(groups_of_every_kind_are_right),
+        cmocka_unit_test(one_by_one_is_right_flat_and_by_rows),
+        cmocka_unit_test(every_activation_and_addition_is_right),
+        cmocka_unit_test(random_shapes_are_right),
+        cmocka_unit_test(work_cut_in_many_tiles_is_right),
+        cmocka_unit_test(an_input_without_the_halo_it_needs_is_refused),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
