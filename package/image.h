@@ -84,6 +84,9 @@ struct pk_input_spec {
 uint32_t pk_input_channels(const struct pk_input_spec *spec);
 /* Floats of one row: channels * height * width. */
 size_t pk_input_floats(const struct pk_input_spec *spec);
+/* The model's float of a pixel's value in one of its channels: computed in double and
+ * rounded once. */
+float pk_input_value(const struct pk_input_spec *spec, uint32_t channel, double pixel);
 
 /* Fits a picture and normalises it into `dst`: [channels][height][width] floats.
  * stretch: to the size, whatever the aspect ratio. crop: covers the size and loses what

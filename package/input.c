@@ -15,6 +15,11 @@ size_t pk_input_floats(const struct pk_input_spec *spec)
     return (size_t)pk_input_channels(spec) * spec->width * spec->height;
 }
 
+float pk_input_value(const struct pk_input_spec *spec, uint32_t channel, double pixel)
+{
+    return (float)((pixel * spec->scale - spec->mean[channel]) / spec->std[channel]);
+}
+
 /* Where the picture lands: the window of the resized picture that is kept, and its place
  * in the input. */
 struct placement {
@@ -98,13 +103,6 @@ static void fill_plane(const struct pk_image *img, uint32_t from,
     }
 }
 
-/* Every byte's float, computed in double and rounded once. */
-static void fill_values(const struct pk_input_spec *spec, uint32_t c, float values[256])
-{
-    for (int v = 0; v < 256; v++)
-        values[v] = (float)((v * spec->scale - spec->mean[c]) / spec->std[c]);
-}
-
 static void normalise(const struct pk_image *img, const struct placement *p,
                       const struct pk_input_spec *spec, float *dst)
 {
@@ -113,7 +111,8 @@ static void normalise(const struct pk_image *img, const struct placement *p,
     for (uint32_t c = 0; c < img->channels; c++) {
         uint32_t from = spec->colour == PK_COLOUR_BGR ? 2 - c : c;
 
-        fill_values(spec, c, values);
+        for (int v = 0; v < 256; v++)
+            values[v] = pk_input_value(spec, c, v);
         fill_plane(img, from, p, spec, values,
                    dst + (size_t)c * spec->width * spec->height);
     }
