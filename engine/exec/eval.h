@@ -36,6 +36,13 @@ al_eval_fn al_eval_find(const struct al_graph *g, const struct al_node *n,
                         struct al_error *err);
 size_t al_eval_scratch_bytes(const struct al_graph *g, const struct al_node *n);
 
+/* Finds, allocates scratch, evaluates, frees: for constant folding. Tensors as in struct
+ * al_eval. */
+AL_MUST_CHECK enum al_status al_eval_node(const struct al_graph *g,
+                                          const struct al_node *n,
+                                          const struct al_tensor *in,
+                                          struct al_tensor *out, struct al_error *err);
+
 /* y[i] = act(y[i] + add[i]) for n elements; `add` may be NULL. */
 void al_eval_epilogue(const struct al_epilogue *post, float *y, const float *add,
                       size_t n);

@@ -81,7 +81,9 @@ struct al_node {
     const uint32_t *outputs;
     size_t n_attrs;
     const struct al_attr *attrs;
-    struct al_epilogue post; /* set by the fuse pass on CONV, GEMM, MATMUL and ADD */
+    /* Set by the fuse pass: `act` on CONV, GEMM, MATMUL, ADD and BATCH_NORM; `add`, of
+     * the output's own shape, on CONV, GEMM and MATMUL. */
+    struct al_epilogue post;
 };
 
 /* `limit_bytes` bounds everything the graph will ever allocate. */
