@@ -685,6 +685,138 @@ static void a_queue_about_to_be_late_goes_before_a_deeper_one(void **state)
     world_done(&w, m);
 }
 
+static void rows_of_a_lone_request_do_not_wait_for_each_other(void **state)
+{
+    struct sv_model *m = model_new("m", 2, 8);
+    struct world w = world_new(2);
+    struct sv_job job[2] = { 0 };
+    struct sv_request r;
+
+    (void)state;
+    teach(&w, m, 2, 3 * MS, MS);
+    submit_new(&w, &r, m);
+    expect(&w, &job[0], SV_JOB_DECODE, 0, 1);
+    assert_int_equal(sv_sched_reserve(w.sched, &r, 2, 0), AL_OK);
+    decode(&w, &job[0], 0);
+    expect(&w, &job[0], SV_JOB_STAGE, 0, 1);
+    expect(&w, &job[1], SV_JOB_STAGE, 0, 1);
+    run(&w, &job[0], MS, 0);
+    expect(&w, &job[0], SV_JOB_STAGE, 1, 1);
+    run(&w, &job[0], MS, 1);
+    run(&w, &job[1], MS, 1);
+    put_away(&w, answered(&w));
+    world_done(&w, m);
+}
+
+/* Takes a job and does it, whatever it is; the model it was for. */
+static const struct sv_model *serve(struct world *w, uint64_t elapsed)
+{
+    struct sv_job job = { 0 };
+    const struct sv_model *m;
+
+    assert_true(take(w, &job));
+    m = job.model;
+    if (job.kind == SV_JOB_DECODE)
+        decode(w, &job, elapsed);
+    else
+        run(w, &job, elapsed, 1);
+    return m;
+}
+
+/* Serves until `m` had its turn; how many went before. */
+static size_t jobs_before(struct world *w, const struct sv_model *m, uint64_t elapsed)
+{
+    size_t n = 0;
+
+    while (serve(w, elapsed) != m)
+        n++;
+    return n;
+}
+
+static void put_all_away(struct world *w, struct sv_request *r, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        (void)sv_sched_cancel(w->sched, &r[i], w->now);
+    for (size_t i = 0; i < n; i++)
+        put_away(w, &r[i]);
+    w->out.answer = NULL;
+}
+
+static void a_model_that_slept_may_not_make_up_for_it(void **state)
+{
+    struct sv_model *busy = model_new("busy", 1, 1), *idle = model_new("idle", 1, 1);
+    struct world w = world_new(32);
+    struct sv_request r[20], s[20];
+
+    (void)state;
+    for (size_t i = 0; i < 20; i++)
+        submit_new(&w, &r[i], busy);
+    submit_new(&w, &s[0], idle);
+    (void)jobs_before(&w, idle, MS);
+    (void)sv_sched_cancel(w.sched, &s[0], w.now);
+    for (size_t i = 0; i < 20; i++) /* time that only the busy model takes */
+        assert_int_equal(jobs_before(&w, busy, 10 * MS), 0);
+    for (size_t i = 1; i < 20; i++)
+        submit_new(&w, &s[i], idle);
+    assert_true(jobs_before(&w, busy, 10 * MS) <= 2);
+    put_all_away(&w, r, 20);
+    put_all_away(&w, s, 20);
+    sv_model_unref(idle);
+    world_done(&w, busy);
+}
+
+static void workers_that_ask_together_serve_different_models(void **state)
+{
+    struct sv_model *m[2] = { model_new("a", 1, 1), model_new("b", 1, 1) };
+    struct world w = world_new(2);
+    struct sv_job job[2] = { 0 };
+    struct sv_request r[2][8];
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        teach(&w, m[i], 0, 0, MS);
+        for (size_t k = 0; k < 8; k++)
+            submit_new(&w, &r[i][k], m[i]);
+    }
+    assert_true(take(&w, &job[0]) && take(&w, &job[1]));
+    assert_ptr_not_equal(job[0].model, job[1].model);
+    for (size_t i = 0; i < 2; i++)
+        decode(&w, &job[i], MS);
+    put_all_away(&w, r[0], 8);
+    put_all_away(&w, r[1], 8);
+    sv_model_unref(m[1]);
+    world_done(&w, m[0]);
+}
+
+/* One model always has a request that would be late if the other went first. */
+static void deadlines_of_one_model_cannot_shut_out_another(void **state)
+{
+    struct sv_model *urgent = model_new("urgent", 1, 1), *calm = model_new("calm", 1, 1);
+    struct world w = world_new(1);
+    struct sv_request r[20], c;
+    size_t n = 0;
+
+    (void)state;
+    for (size_t k = 0; k < 2; k++) {
+        teach(&w, urgent, k, 0, 10 * MS);
+        teach(&w, calm, k, 0, 10 * MS);
+    }
+    submit_new(&w, &c, calm);
+    for (size_t jobs = 0; c.state == SV_REQUEST_WAITING; jobs++) {
+        if (n == 0 || r[n - 1].state == SV_REQUEST_DONE) {
+            sv_request_init(&r[n], urgent);
+            r[n].deadline_ns = w.now + 21 * MS;
+            submit(&w, &r[n++]);
+        }
+        assert_true(jobs < 15); /* 100 ms of lead, and what was begun */
+        serve(&w, 10 * MS);
+    }
+    put_all_away(&w, r, n);
+    put_all_away(&w, &c, 1);
+    sv_model_unref(calm);
+    world_done(&w, urgent);
+}
+
 static void whole_batches_stay_together_when_asked_for(void **state)
 {
     struct sv_sched_params p = {
@@ -744,6 +876,10 @@ int main(void)
         cmocka_unit_test(a_deadline_ends_the_wait_for_company),
         cmocka_unit_test(models_share_the_workers_by_time_not_by_requests),
         cmocka_unit_test(a_queue_about_to_be_late_goes_before_a_deeper_one),
+        cmocka_unit_test(rows_of_a_lone_request_do_not_wait_for_each_other),
+        cmocka_unit_test(a_model_that_slept_may_not_make_up_for_it),
+        cmocka_unit_test(workers_that_ask_together_serve_different_models),
+        cmocka_unit_test(deadlines_of_one_model_cannot_shut_out_another),
         cmocka_unit_test(whole_batches_stay_together_when_asked_for),
     };
 
