@@ -50,6 +50,7 @@ struct job {
     struct tl_model model;
     struct tl_runner *runner;
     size_t n_rows;
+    bool stacked; /* some input holds rows: so does every output with a leading 1 */
 };
 
 static enum al_status read_input(struct given *g, const char *text, struct al_error *err)
@@ -75,14 +76,23 @@ static void given_done(struct given *g)
     }
 }
 
-/* The shapes for dimensions the file leaves open; a leading one among them stays 1. */
-static enum al_status load(struct job *j, struct al_error *err)
+static enum al_status load_for(struct job *j, bool by_row, struct al_error *err)
 {
     struct al_input_shape shapes[MAX_INPUTS];
 
-    for (size_t i = 0; i < j->given.n; i++)
+    for (size_t i = 0; i < j->given.n; i++) {
         shapes[i] = (struct al_input_shape){ j->given.name[i], j->given.tensor[i].shape };
+        if (by_row && shapes[i].shape.rank > 0)
+            shapes[i].shape.dims[0] = 1;
+    }
     return tl_model_open_file(&j->values->model, shapes, j->given.n, &j->model, err);
+}
+
+/* Loads the model for single rows; where its leading dimensions are fixed to the arrays'
+ * own, for the arrays as a whole. */
+static enum al_status load(struct job *j, struct al_error *err)
+{
+    return load_for(j, true, NULL) == AL_OK ? AL_OK : load_for(j, false, err);
 }
 
 static const struct al_tensor *find_given(const struct given *g, const char *name)
@@ -126,11 +136,13 @@ static enum al_status check_input(struct job *j, size_t i, struct al_error *err)
                        al_shape_text(&t->shape, is, sizeof(is)),
                        al_dtype_name(want.dtype), should,
                        want.batched ? ", any number of rows" : "");
-    if (j->n_rows == SIZE_MAX || !want.batched)
-        j->n_rows = j->n_rows == SIZE_MAX ? n_rows : j->n_rows;
-    else if (n_rows != j->n_rows)
+    if (want.batched && j->stacked && n_rows != j->n_rows)
         return al_fail(err, AL_INVALID, "input '%s' has %zu rows, another one %zu",
                        want.name, n_rows, j->n_rows);
+    if (want.batched) {
+        j->stacked = true;
+        j->n_rows = n_rows;
+    }
     return AL_OK;
 }
 
@@ -139,7 +151,7 @@ static enum al_status check_inputs(struct job *j, struct al_error *err)
     const size_t n = al_model_n_inputs(j->model.model);
     enum al_status s = AL_OK;
 
-    j->n_rows = n > 0 ? SIZE_MAX : 1;
+    j->n_rows = 1;
     for (size_t i = 0; s == AL_OK && i < n; i++)
         s = check_input(j, i, err);
     for (size_t g = 0; s == AL_OK && g < j->given.n; g++) {
@@ -175,6 +187,11 @@ static size_t output_bytes(const struct al_tensor_info *info)
     return al_tensor_bytes(&t);
 }
 
+static bool is_stacked(const struct job *j, const struct al_tensor_info *output)
+{
+    return j->stacked && output->shape.rank > 0 && output->shape.dims[0] == 1;
+}
+
 /* Room for all rows of every output. */
 static enum al_status make_outputs(const struct job *j, struct al_tensor *outputs,
                                    struct al_error *err)
@@ -184,11 +201,8 @@ static enum al_status make_outputs(const struct job *j, struct al_tensor *output
         size_t bytes;
 
         outputs[i] = (struct al_tensor){ .dtype = info.dtype, .shape = info.shape };
-        if (info.batched && info.shape.rank > 0 &&
-            !al_mul_i64(info.shape.dims[0], (int64_t)j->n_rows,
-                        &outputs[i].shape.dims[0]))
-            return al_fail(err, AL_TOO_LARGE, "output '%s' of %zu rows", info.name,
-                           j->n_rows);
+        if (is_stacked(j, &info))
+            outputs[i].shape.dims[0] = (int64_t)j->n_rows;
         if (!al_mul(output_bytes(&info), j->n_rows, &bytes) ||
             !(outputs[i].data = malloc(bytes + 1)))
             return al_fail(err, AL_NO_MEMORY, "output '%s' of %zu rows", info.name,
@@ -209,7 +223,7 @@ static void run_rows(const struct job *j, const struct al_tensor *outputs)
             const struct al_tensor_info info = al_model_output(j->model.model, i);
             const size_t bytes = output_bytes(&info);
 
-            memcpy((uint8_t *)outputs[i].data + (info.batched ? row * bytes : 0),
+            memcpy((uint8_t *)outputs[i].data + (is_stacked(j, &info) ? row * bytes : 0),
                    tl_runner_output(j->runner, 0, i), bytes);
         }
     }
