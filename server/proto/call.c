@@ -1,0 +1,145 @@
+#include "server/proto/call.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/core/model.h"
+
+struct sv_call *sv_call_new(struct sv_model *model, const struct sv_codec *codec)
+{
+    struct sv_call *c = calloc(1, sizeof(*c));
+
+    if (!c)
+        return NULL;
+    sv_request_init(&c->request, model);
+    c->served = sv_served_of(model);
+    c->codec = codec;
+    c->options = sv_options_none();
+    c->level = SV_NO_LEVEL;
+    c->json_size = SIZE_MAX;
+    return c;
+}
+
+void sv_call_free(struct sv_call *c)
+{
+    if (!c)
+        return;
+    sv_request_done(&c->request);
+    if (c->state_free)
+        c->state_free(c->state);
+    sv_text_done(&c->answer);
+    free(c->body);
+    free(c->content_type);
+    free(c->content_encoding);
+    free(c);
+}
+
+struct sv_call *sv_call_of(struct sv_request *r)
+{
+    return (struct sv_call *)(void *)r;
+}
+
+enum al_status sv_call_make_rows(struct sv_call *c, const struct sv_decoder *d,
+                                 size_t n_rows, struct al_error *err)
+{
+    const struct sv_served *m = c->served;
+    enum al_status s = AL_OK;
+
+    if (n_rows == 0)
+        return al_fail(err, AL_INVALID, "the request holds no input");
+    if (n_rows > d->limits.max_rows)
+        return al_fail(err, AL_TOO_LARGE, "the request has %zu rows, the limit is %zu",
+                       n_rows, d->limits.max_rows);
+    if (m->package)
+        s = sv_options_rule(&c->options, m->package, &c->request.rule, &c->level, err);
+    if (s == AL_OK)
+        s = d->reserve(d->arg, c, (uint32_t)n_rows, n_rows * m->row_bytes, err);
+    if (s == AL_OK)
+        s = sv_request_alloc_rows(&c->request, m->row_bytes, err);
+    return s;
+}
+
+float *sv_call_input(const struct sv_call *c, size_t i)
+{
+    void *row = c->request.rows[i].data;
+
+    return c->served->package ? al_row_input(c->served->package->model, row, 0) : row;
+}
+
+enum al_status sv_call_image(const struct sv_call *c, const struct sv_decoder *d,
+                             size_t i, const void *data, size_t size,
+                             struct al_error *err)
+{
+    const struct sv_served *m = c->served;
+
+    if (!m->package || !m->package->takes_images)
+        return al_fail(err, AL_INVALID, "model '%s' takes no images", m->name);
+    return pk_image_to_tensor(data, size, &m->package->input, &d->limits.image,
+                              sv_call_input(c, i), err);
+}
+
+const float *sv_call_probs(const struct sv_call *c, size_t i)
+{
+    const struct sv_row *row = &c->request.rows[i];
+
+    return c->served->package
+               ? al_row_probs(c->served->package->model, row->data, row->exit)
+               : row->data;
+}
+
+void sv_call_decode(struct sv_call *c, const struct sv_decoder *d,
+                    enum al_status *ret_status)
+{
+    *ret_status = c->codec->decode(c, d, &c->error);
+    free(c->body); /* the rows hold what matters */
+    c->body = NULL;
+}
+
+static const char *failure_text(const struct sv_call *c)
+{
+    if (c->request.status == AL_TIMEOUT) /* a worker may still be decoding */
+        return "the deadline passed before there was any answer";
+    if (c->error.text[0])
+        return c->error.text;
+    return al_status_text(c->request.status);
+}
+
+static void encode_failure(struct sv_call *c)
+{
+    const char *text = failure_text(c);
+
+    c->http_status = al_status_http(c->request.status);
+    sv_text_str(&c->answer, "{\"error\":");
+    sv_text_json(&c->answer, text, strlen(text));
+    sv_text_str(&c->answer, "}");
+}
+
+void sv_call_encode(struct sv_call *c)
+{
+    if (c->request.status != AL_OK) {
+        encode_failure(c);
+        return;
+    }
+    c->http_status = 200;
+    c->codec->encode(c);
+}
+
+void sv_top_classes(const float *probs, size_t n, size_t k, uint32_t *ret)
+{
+    size_t have = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        size_t at = have;
+
+        while (at > 0 && probs[ret[at - 1]] < probs[i])
+            at--;
+        if (at == k)
+            continue;
+        have += have < k;
+        for (size_t j = have - 1; j > at; j--)
+            ret[j] = ret[j - 1];
+        ret[at] = (uint32_t)i;
+    }
+}
