@@ -1,0 +1,104 @@
+/* exchange.h — one HTTP request and its answer, as the handlers of the routes see it.
+ *
+ * Life: born when the request line has been read, routed when the headers have, handed to
+ * its route's handler when the body is complete, freed when the answer has been sent or
+ * the connection is lost. Everything here runs on the loop thread; while an exchange is
+ * parked, a worker may read `body` and write `reply` through whoever parked it, and the
+ * loop leaves both alone. */
+#ifndef SV_NET_EXCHANGE_H
+#define SV_NET_EXCHANGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/base/status.h"
+#include "server/net/route.h"
+
+#define SV_REQUEST_ID_MAX 128
+#define SV_REPLY_HEADERS  6
+
+struct MHD_Connection;
+struct sv_conn;
+struct sv_net;
+
+struct sv_header {
+    const char *name; /* static text */
+    char *value;      /* owned */
+};
+
+/* What goes back. `body` is malloc'ed and owned, or static when `is_static`. */
+struct sv_reply {
+    int status;
+    char *body;
+    size_t size;
+    bool is_static;
+    const char *content_type; /* static text; NULL: application/json */
+    size_t n_headers;
+    struct sv_header headers[SV_REPLY_HEADERS];
+};
+
+enum sv_exchange_state {
+    SV_EXCHANGE_LINE,    /* request line read */
+    SV_EXCHANGE_BODY,    /* headers checked, body coming in */
+    SV_EXCHANGE_PARKED,  /* suspended: somebody else works on it */
+    SV_EXCHANGE_READY,   /* `reply` is complete, not yet queued */
+    SV_EXCHANGE_ANSWERED /* given to libmicrohttpd */
+};
+
+struct sv_exchange {
+    struct sv_net *net;
+    struct MHD_Connection *mhd;
+    struct sv_conn *conn;
+    enum sv_exchange_state state;
+
+    char *uri; /* as it came, query included */
+    enum sv_method method;
+    const struct sv_route *route; /* NULL: refused before it reached one */
+    struct sv_route_args args;
+    char request_id[SV_REQUEST_ID_MAX + 1];
+    uint64_t start_ns; /* request line complete */
+    uint64_t body_ns;  /* last byte of the body */
+
+    char *body; /* owned; NULL when empty */
+    size_t body_size, body_capacity;
+    uint32_t n_pieces; /* upload calls, at least one a chunk */
+    bool chunked;
+
+    struct sv_reply reply;
+    /* Of the route's handler; freed with the exchange. */
+    void *user;
+    void (*user_free)(void *user);
+    /* Called when the client has gone while the exchange was parked; may be NULL. */
+    void (*user_gone)(struct sv_exchange *x);
+};
+
+/* First value of a request header or query argument, or NULL. */
+const char *sv_exchange_header(const struct sv_exchange *x, const char *name);
+const char *sv_exchange_query(const struct sv_exchange *x, const char *key);
+/* Calls `fn` for each query argument (value may be NULL) until it returns false. */
+void sv_exchange_each_query(const struct sv_exchange *x,
+                            bool (*fn)(void *arg, const char *key, const char *value),
+                            void *arg);
+/* The client's address as text: the peer's, or what a trusted proxy says of it. */
+const char *sv_exchange_client(const struct sv_exchange *x, char *buf, size_t size);
+
+/* `body` has a new owner. */
+void sv_exchange_body_taken(struct sv_exchange *x);
+/* From a handler: the answer comes later, by exactly one sv_exchange_answer(). */
+void sv_exchange_park(struct sv_exchange *x);
+/* `reply` is complete. Follow a batch of these with one sv_net_drive(). */
+void sv_exchange_answer(struct sv_exchange *x);
+
+/* Replies. `body` becomes owned by the reply; NULL body with size 0 is an empty answer. */
+void sv_reply_json(struct sv_reply *r, int status, char *body, size_t size);
+void sv_reply_static(struct sv_reply *r, int status, const char *body,
+                     const char *content_type);
+/* {"error": text} */
+void sv_reply_error(struct sv_reply *r, int status, const char *text);
+void sv_reply_failure(struct sv_reply *r, const struct al_error *err);
+/* Copies `value`; `name` is static. Silently dropped beyond SV_REPLY_HEADERS. */
+void sv_reply_header(struct sv_reply *r, const char *name, const char *value);
+void sv_reply_done(struct sv_reply *r);
+
+#endif

@@ -1,0 +1,101 @@
+/* framing.c — refuses requests whose end could be read in two ways, or that a proxy
+ * before us may have read otherwise (request smuggling). libmicrohttpd lets them pass. */
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "server/net/internal.h"
+
+struct framing {
+    size_t n_hosts, n_lengths, n_encodings, n_expects;
+    const char *length, *encoding, *expect;
+    const char *fault;
+};
+
+static void note(size_t *count, const char **first, const char *value)
+{
+    if (*count == 0)
+        *first = value ? value : "";
+    ++*count;
+}
+
+static bool is_token(const char *name, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        if (!isalnum((unsigned char)name[i]) && !strchr("!#$%&'*+-.^_`|~", name[i]))
+            return false;
+    return size > 0;
+}
+
+static enum MHD_Result look(void *cls, enum MHD_ValueKind kind, const char *name,
+                            size_t name_size, const char *value, size_t value_size)
+{
+    struct framing *f = cls;
+    const char *host = NULL;
+
+    (void)kind;
+    if (!is_token(name, name_size))
+        f->fault = "a header name holds a character that is not allowed";
+    else if (value && memchr(value, '\0', value_size))
+        f->fault = "a header holds a NUL byte";
+    else if (strcasecmp(name, "Host") == 0)
+        note(&f->n_hosts, &host, value);
+    else if (strcasecmp(name, "Content-Length") == 0)
+        note(&f->n_lengths, &f->length, value);
+    else if (strcasecmp(name, "Transfer-Encoding") == 0)
+        note(&f->n_encodings, &f->encoding, value);
+    else if (strcasecmp(name, "Expect") == 0)
+        note(&f->n_expects, &f->expect, value);
+    return MHD_YES;
+}
+
+static bool is_number(const char *text)
+{
+    size_t n = strspn(text, "0123456789");
+
+    return n > 0 && n < 20 && text[n] == '\0';
+}
+
+static const char *fault_of(const struct framing *f, const struct sv_exchange *x,
+                            const char *version)
+{
+    if (f->fault)
+        return f->fault;
+    if (strcmp(version, "HTTP/1.1") == 0 && f->n_hosts != 1)
+        return f->n_hosts ? "more than one Host header" : "no Host header";
+    if (f->n_lengths > 1)
+        return "more than one Content-Length header";
+    if (f->n_encodings > 1)
+        return "more than one Transfer-Encoding header";
+    if (f->n_lengths && f->n_encodings)
+        return "both Content-Length and Transfer-Encoding";
+    if (f->n_lengths && !is_number(f->length))
+        return "Content-Length is not a number";
+    if (f->n_encodings && strcasecmp(f->encoding, "chunked") != 0)
+        return "a Transfer-Encoding other than chunked";
+    if (x->uri && strstr(x->uri, "%00"))
+        return "a NUL byte in the path";
+    return NULL;
+}
+
+bool sv_framing_check(struct sv_exchange *x, const char *version)
+{
+    struct framing f = { 0 };
+    const char *fault;
+    char text[128];
+
+    (void)MHD_get_connection_values_n(x->mhd, MHD_HEADER_KIND, look, &f);
+    x->chunked = f.n_encodings > 0;
+    fault = fault_of(&f, x, version);
+    if (fault) {
+        (void)snprintf(text, sizeof(text), "bad request framing: %s", fault);
+        sv_reply_error(&x->reply, 400, text);
+        return false;
+    }
+    if (f.n_expects && strcasecmp(f.expect, "100-continue") != 0) {
+        sv_reply_error(&x->reply, 417, "the only expectation met is 100-continue");
+        return false;
+    }
+    return true;
+}

@@ -1,0 +1,278 @@
+/* handler.c — the life of one request inside libmicrohttpd's access handler.
+ *
+ * line -> headers (checked, routed) -> body -> handler -> [parked -> ready] -> answered
+ *
+ * A refusal known at the headers is remembered and answered when the body has been read
+ * and dropped: answering earlier makes libmicrohttpd close the connection, and reset it
+ * while the client still sends. Exceptions are requests that cannot be framed, bodies far
+ * too large to read for nothing, and clients that wait for our word (100-continue). */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "server/net/internal.h"
+
+#define FAR_TOO_LARGE_BYTES ((size_t)1 << 20) /* over the limit by more: not read at all */
+#define FIRST_BODY_BYTES    4096
+
+/* ---- birth ---- */
+
+void *sv_handler_request_line(void *cls, const char *uri, struct MHD_Connection *mhd)
+{
+    struct sv_net *net = cls;
+    struct sv_exchange *x = calloc(1, sizeof(*x));
+
+    net->progress++;
+    if (!x)
+        return NULL;
+    x->net = net;
+    x->mhd = mhd;
+    x->uri = strdup(uri);
+    x->start_ns = uv_hrtime();
+    x->conn = sv_conn_of(mhd);
+    if (x->conn)
+        sv_conn_enter(x->conn, SV_PHASE_HEADERS);
+    net->counts.exchanges_total++;
+    net->counts.exchanges_open++;
+    return x;
+}
+
+static bool is_request_id(const char *text)
+{
+    size_t n = strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+                            "0123456789._-");
+
+    return n > 0 && n <= SV_REQUEST_ID_MAX && text[n] == '\0';
+}
+
+static void name_request(struct sv_exchange *x)
+{
+    const char *given = sv_exchange_header(x, "X-Request-Id");
+
+    if (given && is_request_id(given))
+        (void)snprintf(x->request_id, sizeof(x->request_id), "%s", given);
+    else
+        (void)snprintf(x->request_id, sizeof(x->request_id), "%016" PRIx64 "-%" PRIx64,
+                       x->net->id_seed, x->net->id_next++);
+}
+
+/* ---- headers ---- */
+
+static void refuse_route(struct sv_exchange *x, const char *path, const char *method,
+                         unsigned has_methods)
+{
+    char text[512], allow[64];
+
+    if (has_methods == 0) {
+        (void)snprintf(text, sizeof(text), "no such path: '%.200s'", path);
+        sv_reply_error(&x->reply, 404, text);
+        return;
+    }
+    (void)sv_methods_text(has_methods, allow, sizeof(allow));
+    (void)snprintf(text, sizeof(text), "method %.20s is not allowed for '%.200s', only %s",
+                   method, path, allow);
+    sv_reply_error(&x->reply, 405, text);
+    sv_reply_header(&x->reply, "Allow", allow);
+}
+
+static void refuse_size(struct sv_exchange *x, size_t bytes)
+{
+    char text[128];
+
+    (void)snprintf(text, sizeof(text), "the body has %s%zu bytes, the limit is %zu",
+                   x->chunked ? "at least " : "", bytes, x->net->p.limits.max_body_bytes);
+    sv_reply_error(&x->reply, 413, text);
+}
+
+/* Answers at the headers, which ends the connection. */
+static enum MHD_Result refuse_now(struct sv_exchange *x)
+{
+    sv_reply_header(&x->reply, "Connection", "close");
+    return sv_respond(x);
+}
+
+static enum MHD_Result on_headers(struct sv_exchange *x, const char *path,
+                                  const char *method, const char *version)
+{
+    const struct sv_net *net = x->net;
+    const char *length = sv_exchange_header(x, "Content-Length");
+    size_t bytes = length ? strtoull(length, NULL, 10) : 0;
+    unsigned has_methods;
+
+    name_request(x);
+    x->state = SV_EXCHANGE_BODY;
+    if (!sv_framing_check(x, version))
+        return refuse_now(x);
+    x->method = sv_method_find(method);
+    x->route = sv_route_find(net->p.routes, net->p.n_routes, x->method, path, &x->args,
+                             &has_methods);
+    if (!x->route)
+        refuse_route(x, path, method, has_methods);
+    if (bytes > net->p.limits.max_body_bytes)
+        refuse_size(x, bytes);
+    if (x->reply.status && (sv_exchange_header(x, "Expect") ||
+                            bytes > net->p.limits.max_body_bytes + FAR_TOO_LARGE_BYTES))
+        return refuse_now(x);
+    x->conn->chunked = x->chunked;
+    sv_conn_enter(x->conn, SV_PHASE_BODY);
+    return MHD_YES;
+}
+
+/* ---- body ---- */
+
+static bool grow_body(struct sv_exchange *x, size_t need)
+{
+    const char *length = sv_exchange_header(x, "Content-Length");
+    size_t known = length ? strtoull(length, NULL, 10) : 0;
+    size_t capacity = x->body_capacity ? x->body_capacity * 2 : FIRST_BODY_BYTES;
+    struct sv_net *net = x->net;
+
+    if (known >= need && known < capacity)
+        capacity = known;
+    while (capacity < need)
+        capacity *= 2;
+    if (net->counts.bodies_bytes + capacity - x->body_capacity >
+        net->p.limits.max_bodies_bytes)
+        return false;
+    char *body = realloc(x->body, capacity);
+
+    if (!body)
+        return false;
+    net->counts.bodies_bytes += capacity - x->body_capacity;
+    x->body = body;
+    x->body_capacity = capacity;
+    return true;
+}
+
+void sv_exchange_body_taken(struct sv_exchange *x)
+{
+    x->net->counts.bodies_bytes -= x->body_capacity;
+    x->body = NULL;
+    x->body_capacity = 0;
+}
+
+static void drop_body(struct sv_exchange *x)
+{
+    free(x->body);
+    sv_exchange_body_taken(x);
+}
+
+static void refuse_body(struct sv_exchange *x)
+{
+    const struct sv_net_limits *l = &x->net->p.limits;
+    char text[128];
+
+    if (x->body_size > l->max_body_bytes) {
+        refuse_size(x, x->body_size);
+    } else if (x->chunked && x->n_pieces > l->max_chunks) {
+        (void)snprintf(text, sizeof(text), "the body has more than %zu chunks",
+                       l->max_chunks);
+        sv_reply_error(&x->reply, 413, text);
+    } else {
+        sv_reply_error(&x->reply, 503, "no memory left for request bodies");
+        sv_reply_header(&x->reply, "Retry-After", "1");
+    }
+    drop_body(x);
+}
+
+/* MHD_NO ends the connection: the body is past all bounds and has been refused already,
+ * but its sender goes on. */
+static enum MHD_Result on_body(struct sv_exchange *x, const char *data, size_t size)
+{
+    const struct sv_net_limits *l = &x->net->p.limits;
+    size_t at = x->body_size;
+
+    x->net->progress++;
+    x->conn->progress_ns = uv_hrtime();
+    x->body_size += size;
+    x->n_pieces++;
+    if (x->reply.status)
+        return x->body_size > 2 * l->max_body_bytes + FAR_TOO_LARGE_BYTES ||
+                       x->n_pieces > 2 * l->max_chunks
+                   ? MHD_NO
+                   : MHD_YES;
+    if (x->body_size > l->max_body_bytes ||
+        (x->chunked && x->n_pieces > l->max_chunks) ||
+        (x->body_size > x->body_capacity && !grow_body(x, x->body_size))) {
+        refuse_body(x);
+        return MHD_YES;
+    }
+    memcpy(x->body + at, data, size);
+    return MHD_YES;
+}
+
+/* ---- answer ---- */
+
+void sv_exchange_park(struct sv_exchange *x)
+{
+    MHD_suspend_connection(x->mhd);
+    x->state = SV_EXCHANGE_PARKED;
+    x->conn->parked = x;
+    x->net->counts.exchanges_parked++;
+}
+
+void sv_exchange_answer(struct sv_exchange *x)
+{
+    x->state = SV_EXCHANGE_READY;
+    x->conn->parked = NULL;
+    x->net->counts.exchanges_parked--;
+    MHD_resume_connection(x->mhd);
+}
+
+static enum MHD_Result on_complete(struct sv_exchange *x)
+{
+    x->body_ns = uv_hrtime();
+    sv_conn_enter(x->conn, SV_PHASE_WORK);
+    if (x->reply.status)
+        return sv_respond(x);
+    x->route->handle(x);
+    return x->state == SV_EXCHANGE_PARKED ? MHD_YES : sv_respond(x);
+}
+
+enum MHD_Result sv_handler(void *cls, struct MHD_Connection *mhd, const char *path,
+                           const char *method, const char *version, const char *upload,
+                           size_t *upload_size, void **con_cls)
+{
+    struct sv_exchange *x = *con_cls;
+    size_t size = *upload_size;
+
+    (void)cls;
+    (void)mhd;
+    if (!x || !x->conn || !x->uri)
+        return MHD_NO; /* out of memory at the request line */
+    if (x->state == SV_EXCHANGE_LINE)
+        return on_headers(x, path, method, version);
+    if (size > 0) {
+        *upload_size = 0;
+        return on_body(x, upload, size);
+    }
+    return x->state == SV_EXCHANGE_READY ? sv_respond(x) : on_complete(x);
+}
+
+void sv_handler_completed(void *cls, struct MHD_Connection *mhd, void **con_cls,
+                          enum MHD_RequestTerminationCode code)
+{
+    struct sv_net *net = cls;
+    struct sv_exchange *x = *con_cls;
+
+    (void)mhd;
+    net->progress++;
+    if (!x)
+        return;
+    *con_cls = NULL;
+    net->counts.exchanges_open--;
+    if (net->p.finished)
+        net->p.finished(net->p.user, x, code == MHD_REQUEST_TERMINATED_COMPLETED_OK);
+    if (x->conn) {
+        x->conn->parked = NULL;
+        sv_conn_enter(x->conn, SV_PHASE_IDLE);
+    }
+    if (x->user_free)
+        x->user_free(x->user);
+    drop_body(x);
+    sv_reply_done(&x->reply);
+    free(x->uri);
+    free(x);
+}
