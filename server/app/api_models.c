@@ -1,0 +1,132 @@
+/* api_models.c — health, metadata and configuration, as the Open Inference Protocol and,
+ * where it is silent, Triton have them. */
+#include <stdio.h>
+#include <string.h>
+
+#include "server/app/app.h"
+#include "server/core/model.h"
+
+/* ---- health ---- */
+
+void sv_api_live(struct sv_exchange *x)
+{
+    sv_reply_static(&x->reply, 200, "{\"live\":true}", NULL);
+}
+
+void sv_api_ready(struct sv_exchange *x)
+{
+    if (sv_life_is_ready(sv_app_of(x)))
+        sv_reply_static(&x->reply, 200, "{\"ready\":true}", NULL);
+    else
+        sv_reply_static(&x->reply, 503, "{\"ready\":false}", NULL);
+}
+
+void sv_api_model_ready(struct sv_exchange *x)
+{
+    struct sv_text t = { 0 };
+    struct sv_model *m;
+    struct al_error err;
+    bool ready = sv_api_model(x, &m, &err) == AL_OK;
+
+    if (!ready && err.status == AL_NOT_FOUND) {
+        sv_api_fail(x, &err);
+        return;
+    }
+    ready = ready && sv_life_is_ready(sv_app_of(x));
+    sv_text_str(&t, "{\"name\":");
+    sv_text_json(&t, x->args.value[0], strlen(x->args.value[0]));
+    sv_text_printf(&t, ",\"ready\":%s}", ready ? "true" : "false");
+    sv_api_json(x, ready ? 200 : 503, &t);
+}
+
+/* ---- metadata ---- */
+
+void sv_api_server(struct sv_exchange *x)
+{
+    sv_reply_static(&x->reply, 200,
+                    "{\"name\":\"alight\",\"version\":\"" ALIGHT_VERSION "\","
+                    "\"extensions\":[]}",
+                    NULL);
+}
+
+static void put_dims(struct sv_text *t, const struct al_shape *s, size_t from)
+{
+    for (size_t i = from; i < s->rank; i++)
+        sv_text_printf(t, "%s%lld", i > from ? "," : "", (long long)s->dims[i]);
+}
+
+static void put_versions(struct sv_text *t, const struct sv_app *app, const char *name)
+{
+    const char *comma = "";
+
+    for (size_t i = 0; i < sv_table_n(app->table); i++) {
+        const struct sv_entry *e = sv_table_at(app->table, i);
+
+        if (!e->model || strcmp(e->name, name) != 0)
+            continue;
+        sv_text_printf(t, "%s\"%u\"", comma, e->version);
+        comma = ",";
+    }
+}
+
+static void put_metadata(struct sv_text *t, const struct sv_app *app,
+                         const struct sv_served *m)
+{
+    sv_text_str(t, "{\"name\":");
+    sv_text_json(t, m->name, strlen(m->name));
+    sv_text_str(t, ",\"versions\":[");
+    put_versions(t, app, m->name);
+    sv_text_str(t, "],\"platform\":\"alight_onnx\",\"inputs\":[{\"name\":");
+    sv_text_json(t, m->input_name, strlen(m->input_name));
+    sv_text_str(t, ",\"datatype\":\"FP32\",\"shape\":[-1,");
+    put_dims(t, &m->input_shape, 1);
+    sv_text_printf(t, "]}],\"outputs\":[{\"name\":\"%s\",\"datatype\":\"FP32\","
+                      "\"shape\":[-1,%zu]}]}",
+                   m->output_name, m->n_classes);
+}
+
+void sv_api_metadata(struct sv_exchange *x)
+{
+    struct sv_text t = { 0 };
+    struct sv_model *m;
+    struct al_error err;
+
+    if (sv_api_model(x, &m, &err) != AL_OK) {
+        sv_api_fail(x, &err);
+        return;
+    }
+    put_metadata(&t, sv_app_of(x), sv_served_of(m));
+    sv_api_json(x, 200, &t);
+}
+
+static void put_config(struct sv_text *t, const struct sv_served *m)
+{
+    bool labels = m->package && m->package->n_labels;
+
+    sv_text_str(t, "{\"name\":");
+    sv_text_json(t, m->name, strlen(m->name));
+    sv_text_printf(t, ",\"platform\":\"alight_onnx\",\"max_batch_size\":%zu,"
+                      "\"input\":[{\"name\":",
+                   m->max_batch);
+    sv_text_json(t, m->input_name, strlen(m->input_name));
+    sv_text_printf(t, ",\"data_type\":\"TYPE_FP32\",\"format\":\"%s\",\"dims\":[",
+                   m->input_shape.rank == 4 ? "FORMAT_NCHW" : "FORMAT_NONE");
+    put_dims(t, &m->input_shape, 1);
+    sv_text_printf(t, "]}],\"output\":[{\"name\":\"%s\",\"data_type\":\"TYPE_FP32\","
+                      "\"dims\":[%zu],\"label_filename\":\"%s\"}]}",
+                   m->output_name, m->n_classes, labels ? "labels.txt" : "");
+}
+
+void sv_api_config(struct sv_exchange *x)
+{
+    struct sv_text t = { 0 };
+    struct sv_model *m;
+    struct al_error err;
+
+    if (sv_api_model(x, &m, &err) != AL_OK) {
+        sv_api_fail(x, &err);
+        return;
+    }
+    put_config(&t, sv_served_of(m));
+    sv_api_json(x, 200, &t);
+}

@@ -1,0 +1,82 @@
+/* app.h — the daemon: what its parts share. Everything belongs to the loop thread, but
+ * for `log` (any thread) and what the parts' own headers say. */
+#ifndef SV_APP_APP_H
+#define SV_APP_APP_H
+
+#include <uv.h>
+
+#include "server/app/config.h"
+#include "server/app/listen.h"
+#include "server/app/loader.h"
+#include "server/app/log.h"
+#include "server/app/pool.h"
+#include "server/core/table.h"
+#include "server/net/net.h"
+
+/* starting -> ready -> draining -> stopped */
+enum sv_life_state {
+    SV_LIFE_STARTING,
+    SV_LIFE_READY,
+    SV_LIFE_DRAINING,
+    SV_LIFE_STOPPED
+};
+
+struct sv_life {
+    enum sv_life_state state;
+    uint64_t start_ns, drain_ns;
+    uv_signal_t term, interrupt, hangup;
+    uv_timer_t drain, watchdog, poll_models;
+    bool listening;
+};
+
+struct sv_app {
+    int argc;
+    char **argv;
+    struct sv_config config;
+    struct sv_log log;
+    uv_loop_t loop;
+    struct sv_table *table;
+    struct sv_pool *pool;
+    struct sv_loader *loader;
+    struct sv_net *net;
+    struct sv_bound bound[SV_MAX_LISTENERS];
+    size_t n_bound;
+    struct sv_life life;
+};
+
+/* life.c */
+void sv_life_start(struct sv_app *app);
+/* The readiness that health checks see. */
+bool sv_life_is_ready(const struct sv_app *app);
+
+/* settings.c: what the configuration says to each part */
+struct sv_net_limits sv_net_limits_of(const struct sv_config *c);
+struct sv_decode_limits sv_decode_limits_of(const struct sv_config *c);
+
+/* api.c */
+extern const struct sv_route sv_routes[];
+extern const size_t sv_n_routes;
+struct sv_app *sv_app_of(const struct sv_exchange *x);
+/* The model that a route's arguments name. */
+AL_MUST_CHECK enum al_status sv_api_model(const struct sv_exchange *x,
+                                          struct sv_model **ret, struct al_error *err);
+/* Replies with `err`, and Retry-After where it helps. */
+void sv_api_fail(struct sv_exchange *x, const struct al_error *err);
+/* Replies with `json`, which is taken over. */
+void sv_api_json(struct sv_exchange *x, int status, struct sv_text *json);
+
+/* api_infer.c */
+void sv_api_classify(struct sv_exchange *x);
+void sv_api_torchserve(struct sv_exchange *x);
+void sv_api_infer(struct sv_exchange *x);
+void sv_api_calls_finished(void *user, struct sv_call *calls);
+
+/* api_models.c */
+void sv_api_server(struct sv_exchange *x);
+void sv_api_live(struct sv_exchange *x);
+void sv_api_ready(struct sv_exchange *x);
+void sv_api_metadata(struct sv_exchange *x);
+void sv_api_model_ready(struct sv_exchange *x);
+void sv_api_config(struct sv_exchange *x);
+
+#endif

@@ -1,0 +1,188 @@
+#include "server/app/load.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <uv.h>
+
+#include "server/proto/served.h"
+
+#define CARRY_ALIGNMENT 64
+#define MAX_PACKAGES    4096
+
+/* ---- what has changed ---- */
+
+/* FNV-1a over time and size of one file. */
+static uint64_t add_file(uint64_t hash, const char *dir, const char *file)
+{
+    char path[PATH_MAX];
+    struct stat st = { 0 };
+
+    (void)snprintf(path, sizeof(path), "%s/%s", dir, file);
+    (void)stat(path, &st);
+    hash = (hash ^ (uint64_t)st.st_mtim.tv_sec) * UINT64_C(1099511628211);
+    hash = (hash ^ (uint64_t)st.st_mtim.tv_nsec) * UINT64_C(1099511628211);
+    return (hash ^ (uint64_t)st.st_size) * UINT64_C(1099511628211);
+}
+
+static uint64_t stamp_of(const char *dir, uint32_t version)
+{
+    uint64_t hash = UINT64_C(14695981039346656037);
+    char file[64];
+
+    hash = add_file(hash, dir, "model.json");
+    hash = add_file(hash, dir, "labels.txt");
+    (void)snprintf(file, sizeof(file), "%u/model.onnx", version);
+    hash = add_file(hash, dir, file);
+    (void)snprintf(file, sizeof(file), "%u/policy.json", version);
+    return add_file(hash, dir, file);
+}
+
+static bool is_known(const struct sv_load *l, uint32_t version, uint64_t stamp)
+{
+    for (size_t i = 0; i < l->n_known; i++)
+        if (l->known[i].version == version)
+            return l->known[i].stamp == stamp;
+    return false;
+}
+
+/* ---- one version ---- */
+
+/* One row of zeros through every stage: pages touched, caches filled, and a model that
+ * cannot run fails here. */
+static enum al_status warm_up(const struct al_model *m, struct al_error *err)
+{
+    size_t bytes = (al_model_row_bytes(m) + CARRY_ALIGNMENT - 1) / CARRY_ALIGNMENT;
+    void *row = aligned_alloc(CARRY_ALIGNMENT, (bytes + 1) * CARRY_ALIGNMENT);
+    struct al_workspace *ws = al_workspace_new();
+    struct al_exit_rule rule = al_exit_rule_full();
+    struct al_stage_row run = { .row = row, .rule = &rule };
+    enum al_status s = AL_OK;
+
+    if (!row || !ws)
+        s = al_fail(err, AL_NO_MEMORY, "warm-up");
+    else
+        s = al_workspace_reserve(ws, m, err);
+    if (s == AL_OK) {
+        memset(row, 0, (bytes + 1) * CARRY_ALIGNMENT);
+        for (size_t k = 0; k < al_model_n_stages(m); k++)
+            al_stage_run(m, ws, k, 1, &run, NULL);
+    }
+    al_workspace_free(ws);
+    free(row);
+    return s;
+}
+
+static enum al_status load_version(const struct sv_load *l, const char *dir,
+                                   const struct sv_loaded *v, struct sv_model **ret,
+                                   struct al_error *err)
+{
+    const struct pk_load_params params = { .precision = l->precision,
+                                           .cpu_mask = l->cpu_mask,
+                                           .now_ns = uv_hrtime };
+    struct pk_package *package = NULL;
+    struct sv_served *served = NULL;
+    enum al_status s = pk_package_load(dir, v->version, &params, &package, err);
+
+    if (s != AL_OK)
+        return s;
+    s = sv_served_new(package, &served, err);
+    if (s != AL_OK) {
+        pk_package_free(package);
+        return s;
+    }
+    served->stamp = v->stamp;
+    s = warm_up(package->model, err);
+    if (s == AL_OK)
+        s = sv_pool_prepare(l->pool, served, err);
+    if (s == AL_OK)
+        s = sv_served_to_model(served, ret, err);
+    if (s != AL_OK)
+        sv_served_free(served);
+    return s;
+}
+
+void sv_load_run(struct sv_load *l)
+{
+    char dir[PATH_MAX];
+    uint32_t *versions = NULL;
+    size_t n = 0;
+
+    (void)snprintf(dir, sizeof(dir), "%s/%s", l->folder, l->name);
+    l->error.status = pk_package_versions(dir, &versions, &n, &l->error);
+    if (l->error.status != AL_OK)
+        return;
+    if (n > SV_MAX_VERSIONS)
+        n = SV_MAX_VERSIONS;
+    for (size_t i = 0; i < n; i++) {
+        struct sv_loaded *v = &l->versions[i];
+
+        v->version = versions[i];
+        v->stamp = stamp_of(dir, versions[i]);
+        v->unchanged = is_known(l, v->version, v->stamp);
+        v->error.status = AL_OK;
+        if (!v->unchanged)
+            v->error.status =
+                load_version(l, dir, v, &v->model, &v->error);
+    }
+    l->n = n;
+    free(versions);
+}
+
+/* ---- the folder ---- */
+
+bool sv_load_is_name(const char *name)
+{
+    size_t n = strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+                            "0123456789._-");
+
+    return n > 0 && n < 128 && name[n] == '\0' && name[0] != '.';
+}
+
+static bool is_package(const char *folder, const char *name)
+{
+    char path[PATH_MAX];
+    struct stat st;
+
+    (void)snprintf(path, sizeof(path), "%s/%s", folder, name);
+    return sv_load_is_name(name) && stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+enum al_status sv_load_list(const char *folder, char ***ret, size_t *ret_n,
+                            struct al_error *err)
+{
+    DIR *dir = opendir(folder);
+    char **names = dir ? calloc(MAX_PACKAGES, sizeof(*names)) : NULL;
+    struct dirent *entry;
+    size_t n = 0;
+
+    if (!dir)
+        return al_fail(err, AL_IO, "model folder '%s': %s", folder, strerror(errno));
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): a stream of our own */
+    while (names && n < MAX_PACKAGES && (entry = readdir(dir)))
+        if (is_package(folder, entry->d_name) && (names[n] = strdup(entry->d_name)))
+            n++;
+    (void)closedir(dir);
+    if (!names)
+        return al_fail(err, AL_NO_MEMORY, "model folder '%s'", folder);
+    qsort(names, n, sizeof(*names), by_name);
+    *ret = names;
+    *ret_n = n;
+    return AL_OK;
+}
+
+void sv_load_list_free(char **names, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        free(names[i]);
+    free(names);
+}

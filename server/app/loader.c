@@ -1,0 +1,267 @@
+#include "server/app/loader.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/app/load.h"
+#include "server/core/model.h"
+#include "server/proto/served.h"
+
+struct job {
+    struct job *next;
+    struct sv_loader *loader;
+    char *name; /* NULL: the end of a scan */
+    sv_loaded_fn done;
+    void *arg;
+    uint64_t start_ns;
+    uv_work_t work;
+    struct sv_load load;
+};
+
+struct sv_loader {
+    struct sv_loader_params p;
+    struct job *first, **end;
+    bool busy;
+};
+
+struct sv_loader *sv_loader_new(const struct sv_loader_params *p)
+{
+    struct sv_loader *l = calloc(1, sizeof(*l));
+
+    if (l) {
+        l->p = *p;
+        l->end = &l->first;
+    }
+    return l;
+}
+
+void sv_loader_free(struct sv_loader *l)
+{
+    free(l);
+}
+
+bool sv_loader_is_idle(const struct sv_loader *l)
+{
+    return !l->busy && !l->first;
+}
+
+static void start_next(struct sv_loader *l);
+
+static void finish(struct job *j, const struct al_error *err)
+{
+    if (j->done)
+        j->done(j->arg, err);
+    free(j->name);
+    free(j);
+}
+
+/* ---- a load ---- */
+
+static void run(uv_work_t *work)
+{
+    struct job *j = work->data;
+
+    sv_load_run(&j->load);
+}
+
+static bool is_present(const struct sv_load *load, uint32_t version)
+{
+    for (size_t i = 0; i < load->n; i++)
+        if (load->versions[i].version == version)
+            return true;
+    return false;
+}
+
+/* What was served before goes on being served. */
+static void set_failed(struct sv_loader *l, const char *name, uint32_t version,
+                       const char *reason)
+{
+    const struct sv_entry *e = sv_table_entry(l->p.table, name, version);
+    bool serves = e && e->model;
+
+    sv_log(l->p.log, SV_ERROR, "model not loaded", SV_TEXT("model", name),
+           SV_NUMBER("version", version), SV_TEXT("error", reason));
+    if (sv_table_set(l->p.table, name, version,
+                     serves ? SV_MODEL_READY : SV_MODEL_UNAVAILABLE, reason,
+                     NULL) != AL_OK)
+        sv_log(l->p.log, SV_ERROR, "out of memory", SV_TEXT("model", name));
+}
+
+static void publish_version(struct sv_loader *l, const struct job *j,
+                            struct sv_loaded *v)
+{
+    const char *failure = v->error.text;
+
+    if (v->unchanged)
+        return;
+    if (v->model) {
+        if (sv_table_set(l->p.table, j->name, v->version, SV_MODEL_READY, "", v->model) ==
+            AL_OK) {
+            sv_log(l->p.log, SV_INFO, "model loaded", SV_TEXT("model", j->name),
+                   SV_NUMBER("version", v->version),
+                   SV_NUMBER("ms", (double)(uv_hrtime() - j->start_ns) / 1e6));
+            return;
+        }
+        sv_model_unref(v->model);
+        failure = "out of memory";
+    }
+    set_failed(l, j->name, v->version, failure);
+}
+
+/* Versions that are not on the disk any more. */
+static void drop_versions(struct sv_loader *l, const struct job *j)
+{
+    size_t i = sv_table_n(l->p.table);
+
+    while (i-- > 0) {
+        const struct sv_entry *e = sv_table_at(l->p.table, i);
+
+        if (strcmp(e->name, j->name) == 0 && !is_present(&j->load, e->version))
+            sv_table_remove(l->p.table, j->name, e->version);
+    }
+}
+
+static const struct al_error *publish(struct sv_loader *l, struct job *j)
+{
+    struct sv_load *load = &j->load;
+    const struct al_error *failure = NULL;
+
+    if (load->error.status != AL_OK) {
+        set_failed(l, j->name, 0, load->error.text);
+        return &load->error;
+    }
+    for (size_t i = 0; i < load->n; i++) {
+        publish_version(l, j, &load->versions[i]);
+        if (load->versions[i].error.status != AL_OK)
+            failure = &load->versions[i].error;
+    }
+    drop_versions(l, j);
+    return failure;
+}
+
+static void after(uv_work_t *work, int status)
+{
+    struct job *j = work->data;
+    struct sv_loader *l = j->loader;
+
+    (void)status;
+    l->busy = false;
+    finish(j, publish(l, j));
+    start_next(l);
+}
+
+static void start(struct sv_loader *l, struct job *j)
+{
+    struct sv_load *load = &j->load;
+
+    for (size_t i = 0; i < sv_table_n(l->p.table); i++) {
+        const struct sv_entry *e = sv_table_at(l->p.table, i);
+
+        if (strcmp(e->name, j->name) == 0 && e->model && load->n_known < SV_MAX_VERSIONS)
+            load->known[load->n_known++] =
+                (struct sv_known){ e->version, sv_served_of(e->model)->stamp };
+    }
+    j->start_ns = uv_hrtime();
+    load->folder = l->p.folder;
+    load->name = j->name;
+    load->precision = l->p.precision;
+    load->cpu_mask = l->p.cpu_mask;
+    load->pool = l->p.pool;
+    j->work.data = j;
+    l->busy = true;
+    (void)uv_queue_work(l->p.loop, &j->work, run, after);
+}
+
+/* ---- the queue ---- */
+
+static void start_next(struct sv_loader *l)
+{
+    while (!l->busy && l->first) {
+        struct job *j = l->first;
+
+        l->first = j->next;
+        if (!l->first)
+            l->end = &l->first;
+        if (j->name)
+            start(l, j);
+        else
+            finish(j, NULL);
+    }
+}
+
+static bool queue(struct sv_loader *l, const char *name, sv_loaded_fn done, void *arg)
+{
+    struct job *j = calloc(1, sizeof(*j));
+
+    if (!j || (name && !(j->name = strdup(name)))) {
+        free(j);
+        return false;
+    }
+    j->loader = l;
+    j->done = done;
+    j->arg = arg;
+    *l->end = j;
+    l->end = &j->next;
+    return true;
+}
+
+static void report_no_memory(sv_loaded_fn done, void *arg)
+{
+    struct al_error err;
+
+    (void)al_fail(&err, AL_NO_MEMORY, "loader");
+    if (done)
+        done(arg, &err);
+}
+
+void sv_loader_load(struct sv_loader *l, const char *name, sv_loaded_fn done, void *arg)
+{
+    if (!queue(l, name, done, arg))
+        report_no_memory(done, arg);
+    start_next(l);
+}
+
+static bool is_listed(const char *name, char **names, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(names[i], name) == 0)
+            return true;
+    return false;
+}
+
+/* Packages that are in the table but not on the disk any more. */
+static void drop_missing(struct sv_loader *l, char **names, size_t n)
+{
+    size_t i = sv_table_n(l->p.table);
+
+    while (i-- > 0) {
+        const struct sv_entry *e = sv_table_at(l->p.table, i);
+        bool built_in = e->model && !sv_served_of(e->model)->package;
+
+        if (built_in || is_listed(e->name, names, n))
+            continue;
+        sv_log(l->p.log, SV_INFO, "model removed", SV_TEXT("model", e->name),
+               SV_NUMBER("version", e->version));
+        sv_table_remove(l->p.table, e->name, e->version);
+    }
+}
+
+void sv_loader_scan(struct sv_loader *l, sv_loaded_fn done, void *arg)
+{
+    char **names;
+    size_t n;
+    struct al_error err;
+
+    if (sv_load_list(l->p.folder, &names, &n, &err) != AL_OK) {
+        if (done)
+            done(arg, &err);
+        return;
+    }
+    drop_missing(l, names, n);
+    for (size_t i = 0; i < n; i++)
+        (void)queue(l, names[i], NULL, NULL);
+    sv_load_list_free(names, n);
+    if (!queue(l, NULL, done, arg))
+        report_no_memory(done, arg);
+    start_next(l);
+}

@@ -1,0 +1,43 @@
+/* loader.h — loads packages off the loop, one at a time, and publishes them on it. A
+ * package is read, its kernels chosen, one row run and the workers' workspaces made large
+ * enough before anybody can ask for it; a failed load leaves the old one serving. Loop
+ * thread only; the work itself (load.h) runs on libuv's thread pool. */
+#ifndef SV_APP_LOADER_H
+#define SV_APP_LOADER_H
+
+#include <stdbool.h>
+#include <uv.h>
+
+#include "engine/engine.h"
+#include "server/app/log.h"
+#include "server/app/pool.h"
+#include "server/core/table.h"
+
+struct sv_loader;
+
+struct sv_loader_params {
+    uv_loop_t *loop;
+    struct sv_log *log;
+    struct sv_pool *pool;
+    struct sv_table *table;
+    const char *folder;
+    enum al_precision precision; /* AL_N_PRECISIONS: what the package says */
+    unsigned cpu_mask;
+};
+
+/* How a load ended; `err` is NULL after a success. */
+typedef void (*sv_loaded_fn)(void *arg, const struct al_error *err);
+
+struct sv_loader *sv_loader_new(const struct sv_loader_params *p);
+void sv_loader_free(struct sv_loader *l);
+
+/* Queues a load of the versions of package `name` that are new or changed; `done` may be
+ * NULL. Versions that are gone from the disk are unloaded. */
+void sv_loader_load(struct sv_loader *l, const char *name, sv_loaded_fn done, void *arg);
+/* The same for every package of the folder; `done` is called after the last one, with the
+ * error of the folder itself or NULL. */
+void sv_loader_scan(struct sv_loader *l, sv_loaded_fn done, void *arg);
+/* Nothing is queued or under way. */
+bool sv_loader_is_idle(const struct sv_loader *l);
+
+#endif

@@ -1,0 +1,96 @@
+#include "server/app/log.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "server/proto/text.h"
+
+static const char *const level_names[] = {
+#define X(id, name) [SV_##id] = (name),
+    SV_LEVEL_LIST(X)
+#undef X
+};
+
+enum sv_level sv_level_find(const char *name)
+{
+    for (int i = 0; i < SV_N_LEVELS; i++)
+        if (strcmp(level_names[i], name) == 0)
+            return (enum sv_level)i;
+    return SV_N_LEVELS;
+}
+
+const char *sv_level_name(enum sv_level level)
+{
+    return level_names[level];
+}
+
+static bool is_plain(const char *text)
+{
+    size_t n = strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+                            "0123456789._-/:+@");
+
+    return n > 0 && text[n] == '\0';
+}
+
+static void add_text(struct sv_text *t, bool json, const char *key, const char *value)
+{
+    if (t->size > (json ? 1U : 0U))
+        sv_text_str(t, json ? "," : " ");
+    if (json)
+        sv_text_json(t, key, strlen(key));
+    else
+        sv_text_str(t, key);
+    sv_text_str(t, json ? ":" : "=");
+    if (!json && is_plain(value))
+        sv_text_str(t, value);
+    else
+        sv_text_json(t, value, strlen(value));
+}
+
+static void add_number(struct sv_text *t, bool json, const char *key, double value)
+{
+    sv_text_printf(t, json ? ",\"%s\":" : " %s=", key);
+    sv_text_number(t, value, fabs(value) < 1e15 ? 15 : 17);
+}
+
+static void add_time(struct sv_text *t, bool json)
+{
+    struct timespec now;
+    struct tm tm;
+    char date[32], text[48];
+
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    (void)gmtime_r(&now.tv_sec, &tm);
+    (void)strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &tm);
+    (void)snprintf(text, sizeof(text), "%s.%03dZ", date, (int)(now.tv_nsec / 1000000));
+    add_text(t, json, "time", text);
+}
+
+void sv_log_fields(struct sv_log *log, enum sv_level level, const char *event,
+                   const struct sv_field *fields)
+{
+    struct sv_text t = { 0 };
+    bool json = log->json;
+
+    if ((int)level > atomic_load_explicit(&log->level, memory_order_relaxed))
+        return;
+    if (json)
+        sv_text_str(&t, "{");
+    add_time(&t, json);
+    add_text(&t, json, "level", level_names[level]);
+    add_text(&t, json, "event", event);
+    for (; fields->key; fields++) {
+        if (fields->text)
+            add_text(&t, json, fields->key, fields->text);
+        else
+            add_number(&t, json, fields->key, fields->number);
+    }
+    sv_text_str(&t, json ? "}\n" : "\n");
+    ssize_t written = t.failed ? 0 : write(log->fd, t.data, t.size);
+
+    (void)written; /* nobody left to tell */
+    sv_text_done(&t);
+}

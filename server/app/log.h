@@ -1,0 +1,47 @@
+/* log.h — one structured line an event, logfmt or JSON, one write each. Any thread. */
+#ifndef SV_APP_LOG_H
+#define SV_APP_LOG_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define SV_LEVEL_LIST(X)   \
+    X(ERROR, "error")      \
+    X(WARNING, "warning")  \
+    X(INFO, "info")        \
+    X(DEBUG, "debug")
+
+enum sv_level {
+#define X(id, name) SV_##id,
+    SV_LEVEL_LIST(X)
+#undef X
+    SV_N_LEVELS
+};
+
+struct sv_log {
+    int fd;
+    bool json;
+    atomic_int level; /* enum sv_level: what is less urgent is dropped */
+};
+
+enum sv_level sv_level_find(const char *name); /* SV_N_LEVELS: unknown */
+const char *sv_level_name(enum sv_level level);
+
+struct sv_field {
+    const char *key; /* NULL: the end */
+    const char *text; /* NULL: a number */
+    double number;
+};
+
+#define SV_TEXT(k, v)   (struct sv_field){ (k), (v) ? (v) : "", 0 }
+#define SV_NUMBER(k, v) (struct sv_field){ (k), 0, (double)(v) }
+
+/* Fields follow the event's name, ended by { 0 }. */
+void sv_log_fields(struct sv_log *log, enum sv_level level, const char *event,
+                   const struct sv_field *fields);
+#define sv_log(log, level, ...) SV_LOG_((log), (level), __VA_ARGS__, { 0 })
+#define SV_LOG_(log, level, event, ...) \
+    sv_log_fields((log), (level), (event), (const struct sv_field[]){ __VA_ARGS__ })
+
+#endif

@@ -1,0 +1,32 @@
+#include "server/app/app.h"
+
+#define NS_PER_MS UINT64_C(1000000)
+
+struct sv_net_limits sv_net_limits_of(const struct sv_config *c)
+{
+    return (struct sv_net_limits){
+        .max_connections = c->max_connections,
+        .connection_memory_bytes = c->max_header_bytes,
+        .memory_increment_bytes = c->max_header_bytes / 4,
+        .max_body_bytes = c->max_body_bytes,
+        .max_bodies_bytes = c->max_bodies_bytes,
+        .max_chunks = c->max_chunks,
+        .header_timeout_ns = c->header_timeout_ms * NS_PER_MS,
+        .body_timeout_ns = c->body_timeout_ms * NS_PER_MS,
+        .idle_timeout_ns = c->idle_timeout_ms * NS_PER_MS,
+        .write_timeout_ns = c->write_timeout_ms * NS_PER_MS,
+        .trusted_proxies = c->trusted_proxies,
+    };
+}
+
+struct sv_decode_limits sv_decode_limits_of(const struct sv_config *c)
+{
+    return (struct sv_decode_limits){
+        .image = { .max_side = (uint32_t)c->max_image_side,
+                   .max_pixels = c->max_image_pixels },
+        .max_rows = c->max_request_rows,
+        .max_json_depth = c->max_json_depth,
+        .max_body_bytes = c->max_body_bytes,
+        .max_deadline_ns = c->deadline_ms * NS_PER_MS,
+    };
+}
