@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "engine/exit/policy.h"
+#include "engine/engine.h"
 #include "package/package.h"
 
 /* OPTION(key, lowest, highest, whole number, text) */
