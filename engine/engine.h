@@ -163,7 +163,4 @@ unsigned al_engine_cpu_flags(void);
 bool al_engine_cpu_mask(const char *text, unsigned *ret_mask);
 const char *al_engine_cpu_name(unsigned flags);
 
-/* Must run once in main before the first thread: pins OpenBLAS to the calling thread. */
-void al_engine_init(void);
-
 #endif

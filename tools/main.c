@@ -65,7 +65,6 @@ static int run_command(const struct tl_command *c, int argc, char **argv, void *
 
 int main(int argc, char **argv)
 {
-    al_engine_init();
     if (argc < 2) {
         print_help(stderr);
         return MISUSED;

@@ -16,7 +16,6 @@ static void settle_process(void)
 {
     struct rlimit files;
 
-    al_engine_init();
     json_object_seed(0);
     (void)signal(SIGPIPE, SIG_IGN);
     (void)setenv("UV_THREADPOOL_SIZE", "1", 1); /* NOLINT(concurrency-mt-unsafe) */

@@ -1,0 +1,25 @@
+/* trial.h — how long a convolution algorithm takes on a shape: random data of its own,
+ * one row, the shortest of several runs. Private to exec/. */
+#ifndef AL_EXEC_TRIAL_H
+#define AL_EXEC_TRIAL_H
+
+#include <stdint.h>
+
+#include "engine/base/status.h"
+#include "engine/kern/conv.h"
+
+struct al_trial {
+    const struct al_conv_shape *shape;
+    int32_t block;
+    uint64_t (*now_ns)(void);
+    float *x, *y, *weights, *bias; /* weights as in ONNX */
+};
+
+AL_MUST_CHECK enum al_status al_trial_init(struct al_trial *t, struct al_error *err);
+void al_trial_done(struct al_trial *t);
+/* Gives up early on a candidate that is clearly slower than `best_ns`. */
+AL_MUST_CHECK enum al_status al_trial_time(struct al_trial *t,
+                                           const struct al_conv_algo *a, uint64_t best_ns,
+                                           uint64_t *ret_ns, struct al_error *err);
+
+#endif

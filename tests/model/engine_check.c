@@ -1,0 +1,374 @@
+/* engine_check MODEL.onnx DATA TOLERANCE EXIT... — one network against stored outputs.
+ *
+ * DATA/input.npy holds rows for the first input; DATA/<exit>.npy what a framework
+ * answers. For every instruction set of this machine:
+ *   - as a plain graph, every output is within TOLERANCE of the stored one, relative to
+ *     its largest element;
+ *   - every row's probabilities, score and decision are the same bits alone, in batches
+ *     of 3, 8 and 32, in reverse order, and whether or not others leave early;
+ *   - a stage run allocates nothing (malloc and friends are wrapped). */
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/engine.h"
+#include "tools/clock.h"
+#include "tools/file.h"
+#include "tools/npy.h"
+
+#define MAX_EXITS 8
+#define MAX_ROWS  32
+
+static const char *where = "";
+
+static void die(const char *fmt, ...) AL_PRINTF(1, 2) __attribute__((noreturn));
+
+static void die(const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    (void)fprintf(stderr, "engine_check: %s: ", where);
+    (void)vfprintf(stderr, fmt, ap);
+    (void)fputc('\n', stderr);
+    va_end(ap);
+    exit(1);
+}
+
+/* ---- allocation ---- */
+
+static size_t n_allocations;
+
+void *__real_malloc(size_t n);
+void *__real_calloc(size_t n, size_t size);
+void *__real_aligned_alloc(size_t align, size_t n);
+void *__real_realloc(void *p, size_t n);
+void *__wrap_malloc(size_t n);
+void *__wrap_calloc(size_t n, size_t size);
+void *__wrap_aligned_alloc(size_t align, size_t n);
+void *__wrap_realloc(void *p, size_t n);
+
+void *__wrap_malloc(size_t n)
+{
+    n_allocations++;
+    return __real_malloc(n);
+}
+
+void *__wrap_calloc(size_t n, size_t size)
+{
+    n_allocations++;
+    return __real_calloc(n, size);
+}
+
+void *__wrap_aligned_alloc(size_t align, size_t n)
+{
+    n_allocations++;
+    return __real_aligned_alloc(align, n);
+}
+
+void *__wrap_realloc(void *p, size_t n)
+{
+    n_allocations++;
+    return __real_realloc(p, n);
+}
+
+/* ---- what is checked ---- */
+
+struct net {
+    const char *onnx_path, *data;
+    struct tl_bytes onnx;
+    double tolerance;
+    struct al_exit_spec exits[MAX_EXITS];
+    size_t n_exits;
+    struct al_tensor input;
+    size_t n_rows;
+};
+
+static struct al_tensor read_array(const struct net *net, const char *name)
+{
+    char path[1024];
+    struct al_tensor t;
+    struct al_error err;
+
+    (void)snprintf(path, sizeof(path), "%s/%s.npy", net->data, name);
+    if (tl_npy_read(path, &t, &err) != AL_OK)
+        die("%s", err.text);
+    return t;
+}
+
+static struct al_model *load(const struct net *net, unsigned mask, size_t n_exits,
+                             enum al_precision precision)
+{
+    struct al_model_params p = {
+        .onnx = net->onnx.data,
+        .onnx_bytes = net->onnx.size,
+        .exits = net->exits,
+        .n_exits = n_exits,
+        .precision = precision,
+        .cpu_mask = mask,
+        .now_ns = tl_now_ns,
+    };
+    struct al_model *m;
+    struct al_error err;
+
+    if (al_model_load(&p, &m, &err) != AL_OK)
+        die("%s", err.text);
+    return m;
+}
+
+/* Rows of memory with the inputs written. */
+struct rows {
+    struct al_stage_row row[MAX_ROWS];
+    size_t n;
+};
+
+static void write_input(const struct net *net, const struct al_model *m, void *memory,
+                        size_t row)
+{
+    size_t bytes = al_tensor_bytes(&net->input) / net->n_rows;
+
+    memcpy(al_row_input(m, memory, 0), (const char *)net->input.data + row * bytes,
+           bytes);
+}
+
+static struct rows new_rows(const struct net *net, const struct al_model *m, size_t n,
+                            const struct al_exit_rule *rule)
+{
+    struct rows rows = { .n = n };
+
+    for (size_t i = 0; i < n; i++) {
+        size_t bytes = (al_model_row_bytes(m) + 63) / 64 * 64;
+        rows.row[i].row = aligned_alloc(64, bytes);
+        rows.row[i].rule = rule;
+        memset(rows.row[i].row, 0xee, bytes); /* NaNs where nobody writes */
+        write_input(net, m, rows.row[i].row, i % net->n_rows);
+    }
+    return rows;
+}
+
+static void free_rows(struct rows *rows)
+{
+    for (size_t i = 0; i < rows->n; i++)
+        free(rows->row[i].row);
+}
+
+static struct al_workspace *reserve(const struct al_model *m)
+{
+    struct al_workspace *ws = al_workspace_new();
+    struct al_error err;
+
+    if (!ws || al_workspace_reserve(ws, m, &err) != AL_OK)
+        die("no workspace");
+    return ws;
+}
+
+static void run_stage(const struct al_model *m, struct al_workspace *ws, size_t k,
+                      struct al_stage_row *rows, size_t n)
+{
+    size_t before = n_allocations;
+
+    al_stage_run(m, ws, k, n, rows, NULL);
+    if (n_allocations != before)
+        die("stage %zu allocates", k);
+}
+
+/* ---- against the stored outputs ---- */
+
+static void compare_output(const struct net *net, const struct al_model *m, size_t output,
+                           const struct rows *rows)
+{
+    struct al_tensor_info info = al_model_output(m, output);
+    struct al_tensor want = read_array(net, info.name);
+    size_t n = al_tensor_count(&want) / net->n_rows;
+    double largest = 0;
+    double worst = 0;
+
+    for (size_t i = 0; i < net->n_rows; i++) {
+        const float *got = al_row_output(m, rows->row[i].row, output);
+        const float *expected = (const float *)want.data + i * n;
+
+        for (size_t k = 0; k < n; k++) {
+            double error = fabs((double)got[k] - (double)expected[k]);
+            worst = error <= worst ? worst : error; /* a NaN becomes the worst */
+            largest = fmax(largest, fabs((double)expected[k]));
+        }
+    }
+    free(want.data);
+    printf("%s: output '%s' within %.2g of the reference\n", where, info.name,
+           worst / largest);
+    if (!(worst <= net->tolerance * largest))
+        die("output '%s' is off by %g, relative %g", info.name, worst, worst / largest);
+}
+
+static void check_outputs(const struct net *net, unsigned mask, enum al_precision p)
+{
+    struct al_model *m = load(net, mask, 0, p);
+    struct al_workspace *ws = reserve(m);
+    struct rows rows = new_rows(net, m, net->n_rows, NULL);
+
+    run_stage(m, ws, 0, rows.row, rows.n);
+    for (size_t i = 0; i < al_model_n_outputs(m); i++)
+        compare_output(net, m, i, &rows);
+    free_rows(&rows);
+    al_workspace_free(ws);
+    al_model_free(m);
+}
+
+/* ---- bit identity ---- */
+
+struct answer {
+    float probs[MAX_EXITS][1024];
+    float score[MAX_EXITS];
+    uint32_t top[MAX_EXITS];
+    bool leave[MAX_EXITS];
+};
+
+static void keep(const struct al_model *m, size_t k, const struct al_stage_row *row,
+                 struct answer *a)
+{
+    size_t n = al_model_stage(m, k).n_classes;
+
+    memcpy(a->probs[k], al_row_probs(m, row->row, k), n * sizeof(float));
+    a->score[k] = row->score;
+    a->top[k] = row->top;
+    a->leave[k] = row->leave;
+}
+
+static void compare(const struct al_model *m, size_t k, const struct al_stage_row *row,
+                    const struct answer *alone, const char *company)
+{
+    size_t n = al_model_stage(m, k).n_classes;
+
+    if (!row->evaluated)
+        die("exit %zu was not evaluated (%s)", k, company);
+    if (memcmp(al_row_probs(m, row->row, k), alone->probs[k], n * sizeof(float)) != 0 ||
+        memcmp(&row->score, &alone->score[k], sizeof(float)) != 0 ||
+        row->top != alone->top[k] || row->leave != alone->leave[k])
+        die("exit %zu: other bits than alone (%s)", k, company);
+}
+
+/* Runs all exits for the rows in batches of `batch`, last row first when `reverse`. */
+static void check_company(const struct net *net, const struct al_model *m,
+                          struct al_workspace *ws, const struct answer *alone,
+                          size_t batch, bool reverse, const struct al_exit_rule *rule)
+{
+    struct rows rows = new_rows(net, m, MAX_ROWS, rule);
+    struct al_stage_row order[MAX_ROWS];
+    char company[64];
+
+    (void)snprintf(company, sizeof(company), "batch of %zu%s", batch,
+                   reverse ? ", reversed" : "");
+    for (size_t k = 0; k < net->n_exits; k++)
+        for (size_t first = 0; first < MAX_ROWS; first += batch) {
+            size_t n = MAX_ROWS - first < batch ? MAX_ROWS - first : batch;
+
+            for (size_t i = 0; i < n; i++)
+                order[i] = rows.row[reverse ? MAX_ROWS - 1 - first - i : first + i];
+            run_stage(m, ws, k, order, n);
+            for (size_t i = 0; i < n; i++) {
+                size_t row = reverse ? MAX_ROWS - 1 - first - i : first + i;
+                compare(m, k, &order[i], &alone[row % net->n_rows], company);
+            }
+        }
+    free_rows(&rows);
+}
+
+/* Every other row skips the branches: the rest must not notice. */
+static void check_mixed(const struct net *net, const struct al_model *m,
+                        struct al_workspace *ws, const struct answer *alone,
+                        const struct al_exit_rule *rule)
+{
+    struct al_exit_rule full = al_exit_rule_full();
+    struct rows rows = new_rows(net, m, MAX_ROWS, rule);
+
+    for (size_t i = 0; i < MAX_ROWS; i += 2)
+        rows.row[i].rule = &full;
+    for (size_t k = 0; k < net->n_exits; k++) {
+        run_stage(m, ws, k, rows.row, MAX_ROWS);
+        for (size_t i = 0; i < MAX_ROWS; i++) {
+            if (i % 2 || k + 1 == net->n_exits)
+                compare(m, k, &rows.row[i], &alone[i % net->n_rows], "mixed rules");
+            else if (rows.row[i].evaluated || rows.row[i].leave)
+                die("exit %zu was evaluated for a row that cannot leave there", k);
+        }
+    }
+    free_rows(&rows);
+}
+
+static void check_bits(const struct net *net, unsigned mask)
+{
+    struct al_model *m = load(net, mask, net->n_exits, AL_PRECISION_DEFAULT);
+    struct al_workspace *ws = reserve(m);
+    struct al_exit_rule rule = al_exit_rule_full();
+    struct answer *alone = calloc(net->n_rows, sizeof(*alone));
+
+    for (size_t k = 0; k < AL_MAX_EXITS; k++)
+        rule.threshold[k] = 0.5F; /* evaluated everywhere, some leave */
+    struct rows rows = new_rows(net, m, net->n_rows, &rule);
+    for (size_t i = 0; i < net->n_rows; i++)
+        for (size_t k = 0; k < net->n_exits; k++) {
+            run_stage(m, ws, k, &rows.row[i], 1);
+            keep(m, k, &rows.row[i], &alone[i]);
+        }
+    free_rows(&rows);
+    check_company(net, m, ws, alone, 3, false, &rule);
+    check_company(net, m, ws, alone, 8, false, &rule);
+    check_company(net, m, ws, alone, 32, false, &rule);
+    check_company(net, m, ws, alone, 8, true, &rule);
+    check_mixed(net, m, ws, alone, &rule);
+    free(alone);
+    al_workspace_free(ws);
+    al_model_free(m);
+}
+
+/* ---- the command ---- */
+
+static struct net net_of(int argc, char **argv)
+{
+    struct net net = { .onnx_path = argv[1], .data = argv[2] };
+    struct al_error err;
+
+    where = argv[1];
+    net.tolerance = strtod(argv[3], NULL);
+    for (int i = 4; i < argc && net.n_exits < MAX_EXITS; i++)
+        net.exits[net.n_exits++] =
+            (struct al_exit_spec){ .tensor = argv[i], .name = argv[i] };
+    if (tl_file_read(net.onnx_path, (size_t)1 << 30, &net.onnx, &err) != AL_OK)
+        die("%s", err.text);
+    net.input = read_array(&net, "input");
+    net.n_rows = (size_t)net.input.shape.dims[0];
+    if (net.n_rows > MAX_ROWS)
+        die("%zu rows, at most %d", net.n_rows, MAX_ROWS);
+    return net;
+}
+
+int main(int argc, char **argv)
+{
+    static const char *const levels[] = { "scalar", "avx2", "avx512" };
+    unsigned mask = 0;
+
+    if (argc < 4) {
+        (void)fprintf(stderr, "usage: engine_check MODEL.onnx DATA TOLERANCE EXIT...\n");
+        return 2;
+    }
+    struct net net = net_of(argc, argv);
+    for (size_t i = 0; i < sizeof(levels) / sizeof(levels[0]); i++) {
+        char name[1200];
+
+        if (!al_engine_cpu_mask(levels[i], &mask) ||
+            (i > 0 &&
+             strcmp(al_engine_cpu_name(al_engine_cpu_flags() & mask), levels[i])))
+            continue;
+        (void)snprintf(name, sizeof(name), "%s, %s", argv[1], levels[i]);
+        where = name;
+        check_outputs(&net, mask, AL_PRECISION_STRICT);
+        check_outputs(&net, mask, AL_PRECISION_DEFAULT);
+        if (net.n_exits)
+            check_bits(&net, mask);
+    }
+    free(net.input.data);
+    free(net.onnx.data);
+    return 0;
+}
