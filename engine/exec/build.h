@@ -23,9 +23,9 @@
 #include "engine/base/status.h"
 #include "engine/exec/plan.h"
 #include "engine/graph/graph.h"
+#include "engine/graph/stages.h"
 #include "engine/kern/conv.h"
 #include "engine/kern/kern.h"
-#include "engine/pass/stages.h"
 
 struct al_arena;
 struct al_choice;

@@ -14,8 +14,8 @@
 #include "engine/base/team.h"
 #include "engine/base/tensor.h"
 #include "engine/graph/graph.h"
+#include "engine/graph/stages.h"
 #include "engine/kern/kern.h"
-#include "engine/pass/stages.h"
 
 struct al_arena;
 

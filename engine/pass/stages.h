@@ -16,25 +16,9 @@
 #include <stdint.h>
 
 #include "engine/base/status.h"
+#include "engine/graph/stages.h"
 
 struct al_graph;
-
-#define AL_MAX_STAGES 32
-
-/* The parts of one stage in the order they run. */
-enum al_part {
-    AL_PART_TRUNK,
-    AL_PART_GATE,
-    AL_PART_BRANCH,
-    AL_N_PARTS
-};
-
-struct al_stages {
-    size_t n_stages;
-    size_t n_nodes;
-    const uint32_t *nodes; /* needed nodes in the order they run */
-    const uint32_t *slots; /* of nodes[i]: stage * AL_N_PARTS + part; ascending */
-};
 
 /* `exits[k]` and `gates[k]` are values; gates may be NULL, each gate AL_NO_VALUE. With no
  * exits the whole graph is the trunk of one stage that computes the graph's outputs.
