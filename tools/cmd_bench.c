@@ -5,6 +5,7 @@
 #include "tools/commands.h"
 #include "tools/feed.h"
 #include "tools/model.h"
+#include "tools/parallel.h"
 #include "tools/report.h"
 #include "tools/trial.h"
 
@@ -38,7 +39,7 @@ static const struct tl_option options[] = {
       "different rows to run over; 0: 1000 pictures, or the largest batch of noise", 0,
       1e6 },
     { "--threads", TL_SIZE, offsetof(struct values, threads), "N",
-      "threads, each with runs of its own", 1, 256 },
+      "threads, each with runs of its own; at most the processors", 1, 256 },
     { "--seconds", TL_REAL, offsetof(struct values, seconds), "S",
       "time for all measurements together", 0, 3600 },
     { "--json", TL_FLAG, offsetof(struct values, json), NULL, "report as JSON" },
@@ -171,6 +172,10 @@ static enum al_status run(const void *values, struct al_error *err)
 {
     const struct values *v = values;
     struct bench b = { .values = v };
+
+    if (v->threads > tl_usable_cpus())
+        return al_fail(err, AL_INVALID, "--threads %zu: there are %zu processors to use",
+                       v->threads, tl_usable_cpus());
     enum al_status s = tl_model_open(&v->model, &b.model, err);
 
     if (s == AL_OK)
@@ -196,8 +201,8 @@ const struct tl_command tl_cmd_bench = {
     .name = "bench",
     .summary = "microseconds a row at given batch sizes and levels",
     .description =
-        "Times a model in this process, all settings in turn over the same rows, branches\n"
-        "and decisions included. A bare .onnx file computes all of its outputs.",
+        "Times a model in this process: processor time, all settings in turn over the same\n"
+        "rows, branches and decisions included. A bare .onnx file computes all of its outputs.",
     .options = options,
     .n_options = sizeof(options) / sizeof(options[0]),
     .defaults = &defaults,

@@ -27,7 +27,7 @@ struct values {
 static const struct values defaults = {
     .score = "margin",
     .confidence = 0.95,
-    .levels = { 5, { 0.0025, 0.005, 0.01, 0.02, 0.05 } },
+    .levels = { 4, { 0.005, 0.01, 0.02, 0.05 } },
     .seconds = 1,
 };
 

@@ -253,7 +253,7 @@ static void print_report(const struct evaluation *e)
     for (uint32_t l = 0; l < p->policy.n_levels; l++)
         print_finding(e, l);
     (void)printf(
-        "\nloss: wrong early, right at the end. Time: batch 1, one thread, branches "
+        "\nloss: wrong early, right at the end. Processor time, batch 1, one thread, branches "
         "and decisions\nincluded, %zu pictures, median of %zu rounds in turn.\n",
         e->n_timed, e->n_rounds);
 }

@@ -74,16 +74,18 @@ const void *tl_runner_output(const struct tl_runner *r, size_t i, size_t output)
     return al_row_output(r->model, row_memory(r, i), output);
 }
 
-/* Notes the answers of rows that leave; the others close ranks. Returns how many stay. */
+/* Notes the answers of rows that leave, all of them after the last stage (a plain graph
+ * decides nothing); the others close ranks. Returns how many stay. */
 static size_t settle(struct tl_runner *r, size_t n, uint32_t stage,
                      struct tl_answer *answers)
 {
+    const bool last = stage + 1 == al_model_n_stages(r->model);
     size_t n_stay = 0;
 
     for (size_t i = 0; i < n; i++) {
         const struct al_stage_row *row = &r->rows[i];
 
-        if (row->leave) {
+        if (row->leave || last) {
             answers[r->index[i]] = (struct tl_answer){ stage, row->top, row->score };
         } else {
             r->rows[n_stay] = *row;

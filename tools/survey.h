@@ -27,7 +27,7 @@ void tl_survey_done(struct tl_survey *s);
 /* How often exit k alone would be right. */
 double tl_survey_accuracy(const struct tl_survey *s, uint32_t k);
 
-/* What a row costs, in microseconds at batch 1 on one thread. */
+/* What a row costs, in microseconds of processor time at batch 1 on one thread. */
 struct tl_costs {
     double exit[AL_MAX_EXITS]; /* leaving there, having looked at every branch before */
     double full;               /* looking at no branch */

@@ -10,11 +10,16 @@ enum {
     MIN_ROUNDS = 3
 };
 
+/* One thread's own things. */
+struct lane {
+    struct tl_runner *runner;
+    struct tl_answer *answers; /* [batch] */
+    uint64_t elapsed_ns;       /* of the round at hand */
+};
+
 struct rounds {
     const struct tl_trial_params *p;
-    struct tl_runner **runners; /* [n_threads] */
-    struct tl_answer **answers; /* [n_threads][batch] */
-    uint64_t *elapsed_ns;       /* [n_threads] of the trial at hand */
+    struct lane *lanes; /* [n_threads] */
     struct tl_trial *trial;
 };
 
@@ -68,28 +73,25 @@ static enum al_status run_round(void *arg, size_t worker, size_t item,
                                 struct al_error *err)
 {
     struct rounds *r = arg;
+    struct lane *lane = &r->lanes[item];
     const size_t n_rows = r->p->inputs->n_rows, batch = r->trial->batch;
-    struct tl_answer *answers = r->answers[item];
-    uint64_t elapsed = 0;
+    const uint64_t start = tl_thread_ns();
 
     (void)worker;
     (void)err;
     for (size_t from = 0; from < n_rows; from += batch) {
         const size_t n = n_rows - from < batch ? n_rows - from : batch;
 
-        copy_in(r->runners[item], r->p, from, n);
-        const uint64_t start = tl_now_ns();
-
-        tl_runner_run(r->runners[item], n, &r->trial->rule, answers);
-        elapsed += tl_now_ns() - start;
+        copy_in(lane->runner, r->p, from, n);
+        tl_runner_run(lane->runner, n, &r->trial->rule, lane->answers);
         if (item == 0 && r->trial->answers)
-            memcpy(r->trial->answers + from, answers, n * sizeof(*answers));
+            memcpy(r->trial->answers + from, lane->answers, n * sizeof(*lane->answers));
     }
-    r->elapsed_ns[item] = elapsed;
+    lane->elapsed_ns = tl_thread_ns() - start;
     return AL_OK;
 }
 
-/* One round of one trial on all threads; microseconds per row. */
+/* One round of one trial on all threads; microseconds per row of them all together. */
 static enum al_status run_trial(struct rounds *r, struct tl_trial *trial, double *ret_us,
                                 struct al_error *err)
 {
@@ -100,7 +102,7 @@ static enum al_status run_trial(struct rounds *r, struct tl_trial *trial, double
     const enum al_status s = tl_parallel(n_threads, n_threads, run_round, r, err);
 
     for (size_t i = 0; i < n_threads; i++)
-        sum += r->elapsed_ns[i];
+        sum += r->lanes[i].elapsed_ns;
     *ret_us = (double)sum / 1e3 / (double)r->p->inputs->n_rows /
               ((double)n_threads * (double)n_threads);
     return s;
@@ -124,34 +126,43 @@ static enum al_status run_rounds(struct rounds *r, struct tl_trial *trials,
     return AL_OK;
 }
 
+static enum al_status make_lanes(struct rounds *r, size_t batch, struct al_error *err)
+{
+    enum al_status s = AL_OK;
+
+    r->lanes = calloc(r->p->n_threads, sizeof(*r->lanes));
+    if (!r->lanes)
+        return al_fail(err, AL_NO_MEMORY, "%zu threads", r->p->n_threads);
+    for (size_t i = 0; s == AL_OK && i < r->p->n_threads; i++) {
+        s = tl_runner_new(r->p->model, batch, &r->lanes[i].runner, err);
+        r->lanes[i].answers = calloc(batch, sizeof(*r->lanes[i].answers));
+        if (s == AL_OK && !r->lanes[i].answers)
+            s = al_fail(err, AL_NO_MEMORY, "%zu answers", batch);
+    }
+    return s;
+}
+
+static void free_lanes(struct rounds *r)
+{
+    for (size_t i = 0; r->lanes && i < r->p->n_threads; i++) {
+        tl_runner_free(r->lanes[i].runner);
+        free(r->lanes[i].answers);
+    }
+    free(r->lanes);
+}
+
 enum al_status tl_trials_run(const struct tl_trial_params *p, struct tl_trial *trials,
                              size_t n_trials, struct al_error *err)
 {
-    const size_t n = p->n_threads;
-    struct rounds r = { .p = p,
-                        .runners = calloc(n, sizeof(*r.runners)),
-                        .answers = calloc(n, sizeof(*r.answers)),
-                        .elapsed_ns = calloc(n, sizeof(*r.elapsed_ns)) };
-    enum al_status s = AL_OK;
+    struct rounds r = { .p = p };
     size_t batch = 1;
 
     for (size_t t = 0; t < n_trials; t++)
         batch = trials[t].batch > batch ? trials[t].batch : batch;
-    if (!r.runners || !r.answers || !r.elapsed_ns)
-        s = al_fail(err, AL_NO_MEMORY, "%zu threads", n);
-    for (size_t i = 0; s == AL_OK && i < n; i++) {
-        s = tl_runner_new(p->model, batch, &r.runners[i], err);
-        if (s == AL_OK && !(r.answers[i] = calloc(batch, sizeof(**r.answers))))
-            s = al_fail(err, AL_NO_MEMORY, "%zu answers", batch);
-    }
+    enum al_status s = make_lanes(&r, batch, err);
+
     if (s == AL_OK)
         s = run_rounds(&r, trials, n_trials, err);
-    for (size_t i = 0; r.runners && r.answers && i < n; i++) {
-        tl_runner_free(r.runners[i]);
-        free(r.answers[i]);
-    }
-    free(r.runners);
-    free(r.answers);
-    free(r.elapsed_ns);
+    free_lanes(&r);
     return s;
 }

@@ -56,9 +56,10 @@ static double sum_down(double k, double n, double p)
 {
     double t = term(k, n, p), sum = t;
 
-    for (; k > 0 && t > sum * 1e-18; k--) {
+    while (k > 0 && t > sum * 1e-18) {
         t *= k * (1 - p) / ((n - k + 1) * p);
         sum += t;
+        k--;
     }
     return sum;
 }
@@ -67,9 +68,10 @@ static double sum_up(double k, double n, double p)
 {
     double t = term(k, n, p), sum = t;
 
-    for (; k < n && t > sum * 1e-18; k++) {
+    while (k < n && t > sum * 1e-18) {
         t *= (n - k) * p / ((k + 1) * (1 - p));
         sum += t;
+        k++;
     }
     return sum;
 }

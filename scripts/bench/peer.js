@@ -1,7 +1,8 @@
 // Times ONNX Runtime (onnxruntime-node) on request, one thread. Reads a JSON object a line
 // on stdin, {"model", "batch", "seconds"}, and answers each with one on stdout: microseconds
 // per row as the median of short series of runs, or {"error"}. The clock runs around
-// session.run() with input tensors made beforehand. argv[2]: folder of node_modules.
+// session.run() with input tensors made beforehand and counts processor time, as the other
+// side's does. argv[2]: folder of node_modules.
 'use strict';
 
 const path = require('path');
@@ -48,12 +49,17 @@ function elapsedUs(start) {
   return Number(process.hrtime.bigint() - start) / 1e3;
 }
 
-// Mean microseconds of one run over `count` runs.
+function processorUs() {
+  const { user, system } = process.cpuUsage();
+  return user + system;
+}
+
+// Mean processor microseconds of one run over `count` runs.
 async function series(session, feeds, count) {
-  const start = process.hrtime.bigint();
+  const start = processorUs();
   for (let i = 0; i < count; i++)
     await session.run(feeds);
-  return elapsedUs(start) / count;
+  return (processorUs() - start) / count;
 }
 
 async function measure({ model, batch, seconds }) {
