@@ -18,6 +18,12 @@ const struct sv_route sv_routes[] = {
     { SV_GET, "/v2", sv_api_server, "Server metadata" },
     { SV_GET, "/v2/health/live", sv_api_live, "Whether the process lives" },
     { SV_GET, "/v2/health/ready", sv_api_ready, "Whether requests are welcome" },
+    { SV_GET, "/stats", sv_api_stats, "Counts, rates and latencies of every model" },
+    { SV_GET, "/metrics", sv_api_metrics, "Metrics for Prometheus" },
+    { SV_GET, "/v2/models/stats", sv_api_all_statistics, "Statistics of every model" },
+    { SV_GET, "/v2/models/{model}/stats", sv_api_statistics, "Statistics of a model" },
+    { SV_GET, "/v2/models/{model}/versions/{version}/stats", sv_api_statistics,
+      "Statistics of one version" },
     { SV_GET, "/v2/models/{model}", sv_api_metadata, "Model metadata" },
     { SV_GET, "/v2/models/{model}/versions/{version}", sv_api_metadata,
       "Metadata of one version" },
@@ -80,8 +86,8 @@ enum al_status sv_api_model(const struct sv_exchange *x, struct sv_model **ret,
     unsigned long number = version ? strtoul(version, &end, 10) : 0;
     struct sv_model *m;
 
-    if (version && (*version < '0' || *version > '9' || *end || number == 0 ||
-                    number > UINT32_MAX))
+    if (version &&
+        (*version < '0' || *version > '9' || *end || number == 0 || number > UINT32_MAX))
         return fail_not_found(name, version, err);
     m = sv_table_find(app->table, name, (uint32_t)number);
     if (!m)

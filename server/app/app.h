@@ -79,4 +79,10 @@ void sv_api_metadata(struct sv_exchange *x);
 void sv_api_model_ready(struct sv_exchange *x);
 void sv_api_config(struct sv_exchange *x);
 
+/* api_stats.c */
+void sv_api_stats(struct sv_exchange *x);
+void sv_api_metrics(struct sv_exchange *x);
+void sv_api_all_statistics(struct sv_exchange *x);
+void sv_api_statistics(struct sv_exchange *x);
+
 #endif

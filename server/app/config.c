@@ -219,6 +219,7 @@ static const struct {
     { "--help", SV_COMMAND_HELP },
     { "--version", SV_COMMAND_VERSION },
     { "--check", SV_COMMAND_CHECK },
+    { "--print-metrics", SV_COMMAND_PRINT_METRICS },
     { "--print-page", SV_COMMAND_PRINT_PAGE },
     { "--print-schema", SV_COMMAND_PRINT_SCHEMA },
 };

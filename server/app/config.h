@@ -67,9 +67,10 @@ enum sv_command {
     SV_COMMAND_SERVE,
     SV_COMMAND_HELP,
     SV_COMMAND_VERSION,
-    SV_COMMAND_CHECK,        /* read the configuration, say whether it is sound */
-    SV_COMMAND_PRINT_PAGE,   /* docs/configuration.md */
-    SV_COMMAND_PRINT_SCHEMA, /* config/alightd.schema.json */
+    SV_COMMAND_CHECK,         /* read the configuration, say whether it is sound */
+    SV_COMMAND_PRINT_METRICS, /* docs/metrics.md */
+    SV_COMMAND_PRINT_PAGE,    /* docs/configuration.md */
+    SV_COMMAND_PRINT_SCHEMA,  /* config/alightd.schema.json */
 };
 
 /* Built-in values, file (--config or ALIGHT_CONFIG), environment, flags. `ret` is to be

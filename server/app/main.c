@@ -9,6 +9,7 @@
 
 #include "server/app/app.h"
 #include "server/app/cpus.h"
+#include "server/app/metrics.h"
 #include "server/app/notify.h"
 
 /* What must be settled before the first thread. */
@@ -181,6 +182,9 @@ static int obey(struct sv_app *app, enum sv_command command)
         break;
     case SV_COMMAND_CHECK:
         (void)puts("the configuration is sound");
+        break;
+    case SV_COMMAND_PRINT_METRICS:
+        sv_metrics_print_page(stdout);
         break;
     case SV_COMMAND_PRINT_PAGE:
         sv_config_print_page(stdout);

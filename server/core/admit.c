@@ -71,6 +71,7 @@ enum al_status sv_sched_submit(struct sv_sched *s, struct sv_request *r, uint64_
         fits(s, m, r->n_rows, r->size_bytes, r->n_rows, r->size_bytes);
 
     if (status != AL_OK) {
+        m->counters->n_refused[status]++;
         *ret_retry_after_s = retry_after_s(s);
         return status;
     }

@@ -68,6 +68,7 @@ struct sv_model_counters {
     uint64_t n_rows_failed;             /* of requests that got no answer */
     uint64_t n_answered[SV_N_STATUSES]; /* requests by outcome; cancelled ones apart */
     uint64_t n_cancelled;               /* requests whose client left first */
+    uint64_t n_refused[SV_N_STATUSES];  /* requests never accepted, by status */
     uint64_t n_rejected[SV_N_REJECTS];  /* requests, by reason */
     struct sv_timed queue, decode, compute, total; /* of requests answered AL_OK */
     struct sv_timed failed;                        /* requests that got no answer */

@@ -1,0 +1,55 @@
+/* api_stats.c — what can be seen of the server: /stats, /metrics, Triton's statistics. */
+#include "server/app/app.h"
+#include "server/app/metrics.h"
+#include "server/app/snapshot.h"
+#include "server/app/stats.h"
+
+#define PROMETHEUS_TYPE "text/plain; version=0.0.4; charset=utf-8"
+
+typedef void (*render_fn)(struct sv_text *t, const struct sv_snapshot *s);
+
+/* Answers with a snapshot of `only`, or of every model when it is NULL. */
+static void answer(struct sv_exchange *x, const struct sv_model *only, render_fn render)
+{
+    struct sv_app *app = sv_app_of(x);
+    struct sv_text t = { 0 };
+    struct sv_snapshot s;
+    struct al_error err;
+
+    if (sv_snapshot_take(app->table, app->pool, sv_net_counts(app->net), only,
+                         app->life.start_ns, &s, &err) != AL_OK) {
+        sv_api_fail(x, &err);
+        return;
+    }
+    render(&t, &s);
+    sv_snapshot_done(&s);
+    sv_api_json(x, 200, &t);
+}
+
+void sv_api_stats(struct sv_exchange *x)
+{
+    answer(x, NULL, sv_stats_json);
+}
+
+void sv_api_metrics(struct sv_exchange *x)
+{
+    answer(x, NULL, sv_metrics_text);
+    if (x->reply.status == 200)
+        x->reply.content_type = PROMETHEUS_TYPE;
+}
+
+void sv_api_all_statistics(struct sv_exchange *x)
+{
+    answer(x, NULL, sv_stats_oip);
+}
+
+void sv_api_statistics(struct sv_exchange *x)
+{
+    struct sv_model *m;
+    struct al_error err;
+
+    if (sv_api_model(x, &m, &err) == AL_OK)
+        answer(x, m, sv_stats_oip);
+    else
+        sv_api_fail(x, &err);
+}
