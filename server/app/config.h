@@ -22,7 +22,7 @@
     TEXT(models, "models", false, "folder whose subfolders are model packages")                 \
     UINT(poll_models_ms, 0, 0, 86400000, true, "how often to look for new, changed and removed packages; 0: only on POST and SIGHUP") \
     TEXT(precision, "", false, "rounding of the kernels: strict, default or bf16; empty: what each package says") \
-    TEXT(cpu_mask, "all", false, "instruction sets the kernels may use")                        \
+    TEXT(cpu_mask, "native", false, "instruction sets the kernels may use")                        \
     UINT(workers, 0, 0, 1024, false, "worker threads; 0: one per usable core (affinity and cgroup quota respected)") \
     UINT(worker_nice, 5, 0, 19, false, "niceness of the workers, so that the event loop gets its turn") \
     FLAG(whole_batches, false, false, "keep a batch together to its last exit instead of regrouping survivors; to measure what regrouping is worth") \

@@ -119,6 +119,15 @@ static void put_stage(struct sv_text *t, const struct sv_model_view *v, size_t k
     sv_text_str(t, "}");
 }
 
+/* "deadline_exceeded" */
+static void put_status(struct sv_text *t, enum al_status status)
+{
+    sv_text_str(t, "\"");
+    for (const char *c = al_status_text(status); *c; c++)
+        sv_text_bytes(t, *c == ' ' || *c == '/' ? "_" : c, 1);
+    sv_text_str(t, "\"");
+}
+
 static void put_requests(struct sv_text *t, const struct sv_model_counters *c)
 {
     uint64_t n_open = c->n_requests - c->n_cancelled;
@@ -131,7 +140,7 @@ static void put_requests(struct sv_text *t, const struct sv_model_counters *c)
                    c->n_requests, c->n_answered[AL_OK], n_open);
     for (size_t i = 1; i < SV_N_STATUSES; i++) {
         sv_text_str(t, i > 1 ? "," : "");
-        string(t, al_status_text((enum al_status)i));
+        put_status(t, (enum al_status)i);
         sv_text_printf(t, ":%" PRIu64, c->n_answered[i]);
     }
     sv_text_str(t, "},\"rejected\":{");

@@ -127,7 +127,7 @@ static void stats_add_up(void **state)
     assert_int_equal(number(root, "models.0.requests.accepted"), 10);
     assert_int_equal(number(root, "models.0.requests.answered"), 8);
     assert_int_equal(number(root, "models.0.requests.in_flight"), 1);
-    assert_int_equal(number(root, "models.0.requests.failed.deadline exceeded"), 1);
+    assert_int_equal(number(root, "models.0.requests.failed.deadline_exceeded"), 1);
     assert_int_equal(number(root, "models.0.requests.rejected.queue_rows"), 5);
     assert_int_equal(number(root, "models.0.exits.0.images"), 18);
     assert_int_equal(number(root, "models.0.exits.1.images"), 6);
