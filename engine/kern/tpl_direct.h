@@ -14,46 +14,8 @@ enum form {
     DEPTHWISE
 };
 
-TILE_TABLE(TILES, blocked, AL_BLOCK, _s1)
-TILE_TABLE(TILES, blocked, 2 * AL_BLOCK, _s2)
-TILE_TABLE(TILES_ANY, blocked, 0, _any)
-TILE_TABLE(TILES, planar, 1, _s1)
-TILE_TABLE(TILES, planar, 2, _s2)
-TILE_TABLE(TILES, planar, 4, _s4)
-TILE_TABLE(TILES_ANY, planar, 0, _any)
-TILE_TABLE(TILES_ONE, depthwise, AL_BLOCK, _s1)
-TILE_TABLE(TILES_ONE, depthwise, 2 * AL_BLOCK, _s2)
-TILE_TABLE(TILES_ANY, depthwise, 0, _any)
-
-/* The kernels for a form and stride, and the largest tile of each number of blocks. */
-struct kernels {
-    const tile_fn (*tiles)[29];
-    int32_t px[5];
-};
-
-static struct kernels kernels_of(enum form form, int32_t stride)
-{
-    struct kernels k = { NULL, { 0, PX_1, PX_2, PX_3, PX_4 } };
-
-    if (form == DEPTHWISE)
-        k.px[1] = PX_ONE;
-    if (stride == 1)
-        k.tiles = form == BLOCKED  ? tiles_blocked_s1
-                  : form == PLANAR ? tiles_planar_s1
-                                   : tiles_depthwise_s1;
-    else if (stride == 2)
-        k.tiles = form == BLOCKED  ? tiles_blocked_s2
-                  : form == PLANAR ? tiles_planar_s2
-                                   : tiles_depthwise_s2;
-    else if (stride == 4 && form == PLANAR)
-        k.tiles = tiles_planar_s4;
-    if (k.tiles)
-        return k;
-    return (struct kernels){ .tiles = form == BLOCKED  ? tiles_blocked_any
-                                      : form == PLANAR ? tiles_planar_any
-                                                       : tiles_depthwise_any,
-                             .px = { 0, PX_ANY, KB_ANY > 1 ? PX_ANY : 0 } };
-}
+/* Most pixels of a tile of 0 to 4 blocks. */
+static const int32_t dense_px[5] = { 0, PX_1, PX_2, PX_3, PX_4 };
 
 /* Output lines: the rows, or for a 1x1 convolution between buffers without columns of
  * halo pieces of the whole picture. Strides in floats; the last line may be shorter. */
@@ -100,14 +62,13 @@ static struct lines lines_of(const struct al_conv_shape *s)
 }
 
 /* Estimated time of a line: FMAs count 2 and need 8 chains to overlap, loads count 1. */
-static int64_t line_cost(const struct al_conv_shape *s, const struct kernels *k,
-                         int32_t kb, int32_t line_px)
+static int64_t line_cost(const struct al_conv_shape *s, int32_t kb, int32_t line_px)
 {
     struct al_conv_group g = al_conv_group_first(s, AL_BLOCK, kb);
     int64_t cost = 0;
 
     for (; g.n_blocks; al_conv_group_next(s, AL_BLOCK, kb, &g)) {
-        const int32_t max = k->px[g.n_blocks];
+        const int32_t max = dense_px[g.n_blocks];
         const int32_t n = (line_px + max - 1) / max, px = (line_px + n - 1) / n;
         const int32_t fma = px * g.n_blocks > 8 ? px * g.n_blocks : 8;
         cost += (int64_t)n * (2 * fma + px + g.n_blocks) * (g.c_end - g.c_begin);
@@ -118,12 +79,11 @@ static int64_t line_cost(const struct al_conv_shape *s, const struct kernels *k,
 /* How many output blocks a group should have at most. */
 static int32_t choose_kb(const struct al_conv_shape *s, enum form form)
 {
-    const struct kernels k = kernels_of(form, s->stride_w);
     int64_t best = INT64_MAX;
     int32_t kb = 1;
 
-    for (int32_t i = 1; i <= 4 && form != DEPTHWISE && k.px[i]; i++) {
-        const int64_t cost = line_cost(s, &k, i, lines_of(s).px);
+    for (int32_t i = 1; i <= 4 && form != DEPTHWISE && dense_px[i]; i++) {
+        const int64_t cost = line_cost(s, i, lines_of(s).px);
         if (cost < best) {
             best = cost;
             kb = i;
@@ -147,7 +107,6 @@ struct direct {
     size_t weight_floats;
     struct lines lines;
     struct al_conv_cut cut;
-    struct kernels kernels;
 };
 
 static struct direct direct_of(const struct al_conv_shape *s, bool depthwise)
@@ -155,7 +114,6 @@ static struct direct direct_of(const struct al_conv_shape *s, bool depthwise)
     struct direct d = { .s = s, .form = form_of(s, depthwise), .lines = lines_of(s) };
 
     d.kb = choose_kb(s, d.form);
-    d.kernels = kernels_of(d.form, s->stride_w);
     d.n_groups = al_conv_n_groups(s, AL_BLOCK, d.kb);
     d.weight_floats = depthwise ? (size_t)(n_blocks(s->out_c) * AL_BLOCK) *
                                       (size_t)(s->kernel_h * s->kernel_w)
@@ -241,8 +199,9 @@ static void finish_line(const struct al_conv_run *r, const struct al_post *post,
 static void run_line(const struct direct *d, struct tile t, int32_t n_blocks_,
                      int32_t line_px)
 {
-    const tile_fn *kernels = d->kernels.tiles[n_blocks_];
-    const int32_t max = d->kernels.px[n_blocks_];
+    const bool depthwise = d->form == DEPTHWISE;
+    const tile_fn *kernels = depthwise ? tiles_depthwise[1] : tiles_dense[n_blocks_];
+    const int32_t max = depthwise ? PX_ONE : dense_px[n_blocks_];
     const int32_t n = (line_px + max - 1) / max;
 
     for (int32_t i = 0, left = line_px; i < n; i++) {
@@ -268,8 +227,9 @@ static void run_group(const struct direct *d, const struct al_conv_run *r,
     const bool finish = !post_is_clamp(&post, &t.clamp) || !post_keeps_zero(&post);
     float *y = r->y[c->row] + g->block * py.block;
 
-    if (d->form == DEPTHWISE)
-        t.x += g->block * t.x_channel;
+    t.lane = d->form == BLOCKED ? g->c_begin % AL_BLOCK : 0;
+    t.n_channels = g->c_end - g->c_begin;
+    t.x += (d->form == PLANAR ? g->c_begin : g->c_begin / AL_BLOCK) * t.x_channel;
     t.y_block = py.block;
     t.add_block = pa.block;
     for (int32_t i = c->line_begin; i < c->line_end; i++, t.x += x_line) {
@@ -293,7 +253,9 @@ static void run_chunk(const struct direct *d, const struct al_conv_run *r,
     const struct al_conv_shape *s = d->s;
     const ptrdiff_t depthwise_floats = (ptrdiff_t)s->kernel_h * s->kernel_w * AL_BLOCK;
     struct al_conv_group g = al_conv_group_first(s, AL_BLOCK, d->kb);
-    struct tile t = { .kernel_h = s->kernel_h, .kernel_w = s->kernel_w };
+    struct tile t = { .planar = d->form == PLANAR,
+                      .kernel_h = s->kernel_h,
+                      .kernel_w = s->kernel_w };
     ptrdiff_t x_line;
 
     aim_input(d, r, c, &t, &x_line);
@@ -303,8 +265,6 @@ static void run_chunk(const struct direct *d, const struct al_conv_run *r,
         t.w = d->form == DEPTHWISE ? r->weights + g.block * depthwise_floats
                                    : r->weights + g.weights;
         t.bias = r->bias + (ptrdiff_t)g.block * AL_BLOCK;
-        t.c_begin = g.c_begin;
-        t.c_end = g.c_end;
         run_group(d, r, c, &g, t, x_line);
     }
 }

@@ -7,15 +7,20 @@
 
 #include "engine/kern/tpl_map.h"
 
-/* One kernel call. Strides are in floats. */
+/* One kernel call. Distances are in floats. The input is walked channel group by channel
+ * group (blocked: the channels of a block; planar: one channel), tap row by tap row, then
+ * along the row. */
 struct tile {
-    const float *x; /* input at the first pixel's first tap, channel 0 */
+    const float *x; /* input at the first pixel's first tap, first channel group */
     const float *w;
     const float *bias; /* of the first output block */
     const float *add;  /* at the first pixel, or NULL */
     float *y;
-    int32_t c_begin, c_end, kernel_h, kernel_w;
-    ptrdiff_t x_channel;    /* from channel block to channel block (planar: channel) */
+    bool planar;
+    int32_t lane;       /* first channel's place in its block (planar: 0) */
+    int32_t n_channels; /* read from there on */
+    int32_t kernel_h, kernel_w;
+    ptrdiff_t x_channel;    /* from channel group to channel group */
     ptrdiff_t x_row, x_tap; /* from tap to tap, down and right (dilation included) */
     ptrdiff_t x_pixel;      /* from output pixel to output pixel */
     ptrdiff_t y_block, add_block;
@@ -37,22 +42,42 @@ AL_INLINE void tile_begin(const int px, const int kb, const struct tile *t, vec 
     }
 }
 
-/* One input channel at one tap: `step` floats between the pixels of x. */
-AL_INLINE void tile_fma(const int px, const int kb, const ptrdiff_t step, const float *x,
-                        const float *w, vec *acc)
+/* One tap row: `n_taps` times `n` steps along the input, one FMA a step for each
+ * accumulator. Every fourth pixel has a pointer of its own; the addressing modes do the
+ * rest. Returns the weights that follow. */
+AL_INLINE const float *tile_row(const int px, const int kb, const struct tile *t,
+                                const float *x, int32_t n_taps, int32_t n, const float *w,
+                                vec *acc)
 {
-    vec weights[4];
+    const ptrdiff_t pixels[4] = { 0, t->x_pixel, 2 * t->x_pixel, 3 * t->x_pixel };
+    const ptrdiff_t step = t->planar ? t->x_tap : 1, skip = t->x_tap - n * step;
+    const float *at[(MAX_ACC + 3) / 4];
 
     AL_UNROLL
-    for (int k = 0; k < kb; k++)
-        weights[k] = v_load(w + k * AL_BLOCK);
-    AL_UNROLL
-    for (int p = 0; p < px; p++) {
-        const vec pixel = v_set1(x[p * step]);
+    for (int p = 0; p < px; p += 4)
+        at[p / 4] = x + p * t->x_pixel;
+    for (int32_t s = 0; s < n_taps; s++) {
+        for (int32_t i = 0; i < n; i++, w += kb * AL_BLOCK) {
+            vec weights[4];
+            AL_UNROLL
+            for (int k = 0; k < kb; k++)
+                weights[k] = v_load(w + k * AL_BLOCK);
+            AL_UNROLL
+            for (int p = 0; p < px; p++) {
+                const vec value = v_set1(at[p / 4][pixels[p % 4]]);
+                AL_UNROLL
+                for (int k = 0; k < kb; k++)
+                    acc[p * kb + k] = v_fma(value, weights[k], acc[p * kb + k]);
+            }
+            AL_UNROLL
+            for (int p = 0; p < px; p += 4)
+                at[p / 4] += step;
+        }
         AL_UNROLL
-        for (int k = 0; k < kb; k++)
-            acc[p * kb + k] = v_fma(pixel, weights[k], acc[p * kb + k]);
+        for (int p = 0; p < px; p += 4)
+            at[p / 4] += skip;
     }
+    return w;
 }
 
 AL_INLINE void tile_end(const int px, const int kb, const struct tile *t, const vec *acc)
@@ -72,56 +97,29 @@ AL_INLINE void tile_end(const int px, const int kb, const struct tile *t, const 
     }
 }
 
-/* Blocked input: channels of a block lie side by side. `step` = pixels' distance in
- * floats when it is known here, else 0. */
-AL_INLINE void tile_blocked(const int px, const int kb, const int step,
-                            const struct tile *t)
+AL_INLINE void tile_dense(const int px, const int kb, const struct tile *t)
 {
-    const ptrdiff_t pixel = step ? step : t->x_pixel;
-    const float *w = t->w;
+    const float *w = t->w, *x = t->x + t->lane;
+    int32_t left = t->n_channels, room = AL_BLOCK - t->lane, n;
     vec acc[MAX_ACC];
 
     tile_begin(px, kb, t, acc);
-    for (int32_t c = t->c_begin, n; c < t->c_end; c += n) {
-        const int32_t lane = c % AL_BLOCK;
-        const float *xc = t->x + c / AL_BLOCK * t->x_channel + lane;
-        n = t->c_end - c < AL_BLOCK - lane ? t->c_end - c : AL_BLOCK - lane;
-        for (int32_t r = 0; r < t->kernel_h; r++, xc += t->x_row) {
-            const float *xt = xc;
-            for (int32_t s = 0; s < t->kernel_w; s++, xt += t->x_tap) {
-                for (int32_t i = 0; i < n; i++, w += kb * AL_BLOCK)
-                    tile_fma(px, kb, pixel, xt + i, w, acc);
-            }
-        }
-    }
-    tile_end(px, kb, t, acc);
-}
-
-/* Planar input: taps of a row lie side by side. */
-AL_INLINE void tile_planar(const int px, const int kb, const int step,
-                           const struct tile *t)
-{
-    const ptrdiff_t pixel = step ? step : t->x_pixel;
-    const float *w = t->w;
-    vec acc[MAX_ACC];
-
-    tile_begin(px, kb, t, acc);
-    for (int32_t c = t->c_begin; c < t->c_end; c++) {
-        const float *xr = t->x + c * t->x_channel;
-        for (int32_t r = 0; r < t->kernel_h; r++, xr += t->x_row) {
-            const float *xt = xr;
-            for (int32_t s = 0; s < t->kernel_w; s++, xt += t->x_tap, w += kb * AL_BLOCK)
-                tile_fma(px, kb, pixel, xt, w, acc);
-        }
+    while (left > 0) {
+        n = room < left ? room : left;
+        n = t->planar ? 1 : n;
+        for (int32_t r = 0; r < t->kernel_h; r++)
+            w = tile_row(px, kb, t, x + r * t->x_row, t->planar ? 1 : t->kernel_w,
+                         t->planar ? t->kernel_w : n, w, acc);
+        left -= n;
+        x += t->x_channel - (room < AL_BLOCK ? t->lane : 0);
+        room = AL_BLOCK;
     }
     tile_end(px, kb, t, acc);
 }
 
 /* Depthwise: a block of channels meets its own weights, lane by lane. */
-AL_INLINE void tile_depthwise(const int px, const int kb, const int step,
-                              const struct tile *t)
+AL_INLINE void tile_depthwise(const int px, const int kb, const struct tile *t)
 {
-    const ptrdiff_t pixel = step ? step : t->x_pixel;
     const float *w = t->w;
     vec acc[MAX_ACC];
 
@@ -132,96 +130,73 @@ AL_INLINE void tile_depthwise(const int px, const int kb, const int step,
             const vec weights = v_load(w);
             AL_UNROLL
             for (int p = 0; p < px; p++)
-                acc[p] = v_fma(v_load(xt + p * pixel), weights, acc[p]);
+                acc[p] = v_fma(v_load(xt + p * t->x_pixel), weights, acc[p]);
         }
     }
     tile_end(px, kb, t, acc);
 }
 
-/* Every kernel: TILES(F, ...) calls F(pixels, blocks, ...) for each register tile that
- * fits the instruction set; TILES_ANY for the few whose pixel distance is a
- * variable, TILES_ONE for depthwise, which has no second block to share a load with. */
-#define TILES_TO_4(F, kb, ...) \
-    F(1, kb, __VA_ARGS__)      \
-    F(2, kb, __VA_ARGS__) F(3, kb, __VA_ARGS__) F(4, kb, __VA_ARGS__)
-#define TILES_5_6(F, kb, ...) F(5, kb, __VA_ARGS__) F(6, kb, __VA_ARGS__)
-#define TILES_7_9(F, kb, ...) \
-    F(7, kb, __VA_ARGS__) F(8, kb, __VA_ARGS__) F(9, kb, __VA_ARGS__)
-#define TILES_10_14(F, kb, ...)                                          \
-    F(10, kb, __VA_ARGS__)                                               \
-    F(11, kb, __VA_ARGS__) F(12, kb, __VA_ARGS__) F(13, kb, __VA_ARGS__) \
-        F(14, kb, __VA_ARGS__)
-#define TILES_15_28(F, kb, ...)                                                      \
-    F(15, kb, __VA_ARGS__)                                                           \
-    F(16, kb, __VA_ARGS__) F(17, kb, __VA_ARGS__) F(18, kb, __VA_ARGS__)             \
-        F(19, kb, __VA_ARGS__) F(20, kb, __VA_ARGS__) F(21, kb, __VA_ARGS__)         \
-            F(22, kb, __VA_ARGS__) F(23, kb, __VA_ARGS__) F(24, kb, __VA_ARGS__)     \
-                F(25, kb, __VA_ARGS__) F(26, kb, __VA_ARGS__) F(27, kb, __VA_ARGS__) \
-                    F(28, kb, __VA_ARGS__)
+/* Every kernel: TILES(F, form) calls F(pixels, blocks, form) for each register tile that
+ * fits the instruction set; TILES_ONE for depthwise, which has no second block to share a
+ * load with. PX_n: the most pixels with n blocks. */
+#define TILES_1_4(F, kb, form) F(1, kb, form) F(2, kb, form) F(3, kb, form) F(4, kb, form)
+#define TILES_5_9(F, kb, form) \
+    F(5, kb, form) F(6, kb, form) F(7, kb, form) F(8, kb, form) F(9, kb, form)
+#define TILES_10_14(F, kb, form) \
+    F(10, kb, form) F(11, kb, form) F(12, kb, form) F(13, kb, form) F(14, kb, form)
+#define TILES_1_14(F, kb, form) \
+    TILES_1_4(F, kb, form) TILES_5_9(F, kb, form) TILES_10_14(F, kb, form)
+#define TILES_15_20(F, kb, form) \
+    F(15, kb, form)              \
+    F(16, kb, form) F(17, kb, form) F(18, kb, form) F(19, kb, form) F(20, kb, form)
 
 #if defined(__AVX512VL__) /* 32 registers */
-#define PX_1 28
+#define PX_1 20
 #define PX_2 14
 #define PX_3 9
 #define PX_4 6
-#define TILES(F, ...)                                                              \
-    TILES_TO_4(F, 1, __VA_ARGS__)                                                  \
-    TILES_5_6(F, 1, __VA_ARGS__) TILES_7_9(F, 1, __VA_ARGS__)                      \
-        TILES_10_14(F, 1, __VA_ARGS__) TILES_15_28(F, 1, __VA_ARGS__)              \
-            TILES_TO_4(F, 2, __VA_ARGS__) TILES_5_6(F, 2, __VA_ARGS__)             \
-                TILES_7_9(F, 2, __VA_ARGS__) TILES_10_14(F, 2, __VA_ARGS__)        \
-                    TILES_TO_4(F, 3, __VA_ARGS__) TILES_5_6(F, 3, __VA_ARGS__)     \
-                        TILES_7_9(F, 3, __VA_ARGS__) TILES_TO_4(F, 4, __VA_ARGS__) \
-                            TILES_5_6(F, 4, __VA_ARGS__)
-#define TILES_ANY(F, ...) TILES_TO_4(F, 1, __VA_ARGS__) TILES_TO_4(F, 2, __VA_ARGS__)
-#define TILES_ONE(F, ...)                                     \
-    TILES_TO_4(F, 1, __VA_ARGS__)                             \
-    TILES_5_6(F, 1, __VA_ARGS__) TILES_7_9(F, 1, __VA_ARGS__) \
-        TILES_10_14(F, 1, __VA_ARGS__)
-#define PX_ONE 14
-#define PX_ANY 4
-#define KB_ANY 2
+#define TILES(F, form)                                                 \
+    TILES_1_14(F, 1, form)                                             \
+    TILES_15_20(F, 1, form)                                            \
+    TILES_1_14(F, 2, form) TILES_1_4(F, 3, form) TILES_5_9(F, 3, form) \
+        TILES_1_4(F, 4, form) F(5, 4, form) F(6, 4, form)
+#define PX_ONE             14
+#define TILES_ONE(F, form) TILES_1_14(F, 1, form)
 #elif defined(__AVX2__) /* 16 registers */
 #define PX_1 12
 #define PX_2 6
 #define PX_3 4
 #define PX_4 0
-#define TILES(F, ...)                                                               \
-    TILES_TO_4(F, 1, __VA_ARGS__)                                                   \
-    TILES_5_6(F, 1, __VA_ARGS__) TILES_7_9(F, 1, __VA_ARGS__) F(10, 1, __VA_ARGS__) \
-        F(11, 1, __VA_ARGS__) F(12, 1, __VA_ARGS__) TILES_TO_4(F, 2, __VA_ARGS__)   \
-            TILES_5_6(F, 2, __VA_ARGS__) TILES_TO_4(F, 3, __VA_ARGS__)
-#define TILES_ANY(F, ...) TILES_TO_4(F, 1, __VA_ARGS__) TILES_TO_4(F, 2, __VA_ARGS__)
-#define TILES_ONE(F, ...)         \
-    TILES_TO_4(F, 1, __VA_ARGS__) \
-    TILES_5_6(F, 1, __VA_ARGS__) TILES_7_9(F, 1, __VA_ARGS__)
-#define PX_ONE 9
-#define PX_ANY 4
-#define KB_ANY 2
+#define TILES(F, form)                                                               \
+    TILES_1_4(F, 1, form)                                                            \
+    TILES_5_9(F, 1, form)                                                            \
+    F(10, 1, form) F(11, 1, form) F(12, 1, form) TILES_1_4(F, 2, form) F(5, 2, form) \
+        F(6, 2, form) TILES_1_4(F, 3, form)
+#define PX_ONE             9
+#define TILES_ONE(F, form) TILES_1_4(F, 1, form) TILES_5_9(F, 1, form)
 #else
-#define PX_1              (AL_BLOCK == 8 ? 4 : 2)
-#define PX_2              0
-#define PX_3              0
-#define PX_4              0
-#define TILES(F, ...)     TILES_TO_4(F, 1, __VA_ARGS__)
-#define TILES_ANY(F, ...) TILES_TO_4(F, 1, __VA_ARGS__)
-#define TILES_ONE(F, ...) TILES_TO_4(F, 1, __VA_ARGS__)
-#define PX_ONE            PX_1
-#define PX_ANY            PX_1
-#define KB_ANY            1
+#define PX_1               (AL_BLOCK == 8 ? 4 : 2)
+#define PX_2               0
+#define PX_3               0
+#define PX_4               0
+#define TILES(F, form)     TILES_1_4(F, 1, form)
+#define PX_ONE             PX_1
+#define TILES_ONE(F, form) TILES_1_4(F, 1, form)
 #endif
+#define MAX_PX 20
 
-#define TILE_DEFINE(px, kb, form, step, tag)                         \
-    static void tile_##form##tag##_##px##_##kb(const struct tile *t) \
-    {                                                                \
-        tile_##form(px, kb, step, t);                                \
+#define TILE_DEFINE(px, kb, form)                               \
+    static void tile_##form##_##px##_##kb(const struct tile *t) \
+    {                                                           \
+        tile_##form(px, kb, t);                                 \
     }
-#define TILE_ENTRY(px, kb, form, step, tag) [kb][px] = tile_##form##tag##_##px##_##kb,
+#define TILE_ENTRY(px, kb, form) [kb][px] = tile_##form##_##px##_##kb,
 
-/* A table [blocks][pixels] of the kernels of one form and pixel distance. */
-#define TILE_TABLE(list, form, step, tag)                                                \
-    list(TILE_DEFINE, form, step, tag) static const tile_fn tiles_##form##tag[5][29] = { \
-        list(TILE_ENTRY, form, step, tag)                                                \
-    };
+/* The kernels of one form by blocks and pixels. */
+TILES(TILE_DEFINE, dense)
+static const tile_fn tiles_dense[5][MAX_PX + 1] = { TILES(TILE_ENTRY, dense) };
+TILES_ONE(TILE_DEFINE, depthwise)
+static const tile_fn tiles_depthwise[5][MAX_PX + 1] = { TILES_ONE(TILE_ENTRY,
+                                                                  depthwise) };
 
 #endif
