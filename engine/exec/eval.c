@@ -58,6 +58,14 @@ size_t al_eval_scratch_bytes(const struct al_graph *g, const struct al_node *n)
     return (out->rank ? (size_t)out->dims[out->rank - 1] : 1) * sizeof(double);
 }
 
+static bool has_elements(const struct al_tensor *out, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (out[i].dtype != AL_NO_DTYPE && al_tensor_count(&out[i]))
+            return true;
+    return false;
+}
+
 enum al_status al_eval_node(const struct al_graph *g, const struct al_node *n,
                             const struct al_tensor *in, struct al_tensor *out,
                             struct al_error *err)
@@ -70,6 +78,8 @@ enum al_status al_eval_node(const struct al_graph *g, const struct al_node *n,
 
     if (!fn)
         return AL_UNSUPPORTED;
+    if (!has_elements(out, n->n_outputs))
+        return AL_OK;
     e.scratch = malloc(bytes + 1);
     if (!e.scratch)
         return al_fail(err, AL_NO_MEMORY, "no memory for %zu bytes of scratch", bytes);

@@ -10,6 +10,8 @@ int64_t al_load_int(const struct al_tensor *t, size_t i)
     switch ((int)t->dtype) {
     case AL_I64:
         return ((const int64_t *)t->data)[i];
+    case AL_U64:
+        return (int64_t)((const uint64_t *)t->data)[i];
     case AL_I32:
         return ((const int32_t *)t->data)[i];
     case AL_I16:
@@ -95,6 +97,8 @@ double al_load_double(const struct al_tensor *t, size_t i)
         return half_to_double(((const uint16_t *)t->data)[i]);
     case AL_BF16:
         return (double)bits_to_float((uint32_t)((const uint16_t *)t->data)[i] << 16);
+    case AL_U64:
+        return (double)((const uint64_t *)t->data)[i];
     default:
         return (double)al_load_int(t, i);
     }
@@ -112,7 +116,9 @@ static int64_t clamp_to_int(enum al_dtype t, double v)
     if (v >= high)
         return is_signed ? (int64_t)(UINT64_MAX >> (65 - bits))
                          : (int64_t)(UINT64_MAX >> (64 - bits));
-    return v <= low ? (int64_t)low : (int64_t)v;
+    if (v <= low)
+        return (int64_t)low;
+    return is_signed ? (int64_t)v : (int64_t)(uint64_t)v;
 }
 
 void al_store_double(const struct al_tensor *t, size_t i, double v)

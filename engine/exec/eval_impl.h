@@ -32,11 +32,11 @@ static inline bool al_eval_wants(const struct al_eval *e, size_t out)
 
 /* ---- numbers of any type ---- */
 
-/* Element i of a BOOL or integer tensor (not U64). */
+/* Element i of a BOOL or integer tensor; of U64 the same bits. */
 int64_t al_load_int(const struct al_tensor *t, size_t i);
 /* Keeps the low bits that fit. */
 void al_store_int(const struct al_tensor *t, size_t i, int64_t v);
-/* Element i of any tensor but U64, F16 and BF16 included. */
+/* Element i of any tensor, F16 and BF16 included. */
 double al_load_double(const struct al_tensor *t, size_t i);
 /* Rounds to the nearest F32, F16 or BF16; to integers towards zero, clamped; NaN is 0. */
 void al_store_double(const struct al_tensor *t, size_t i, double v);

@@ -10,10 +10,11 @@ static void constant(const struct al_eval *e)
     const struct al_attr *a = al_node_attr(e->node, "value");
     size_t bytes = al_tensor_bytes(&e->out[0]);
 
-    if (a && a->type == AL_ATTR_TENSOR && bytes)
-        memcpy(e->out[0].data, a->tensor.data, bytes);
-    if (a)
+    if (a && a->type == AL_ATTR_TENSOR) {
+        if (bytes)
+            memcpy(e->out[0].data, a->tensor.data, bytes);
         return;
+    }
     if ((a = al_node_attr(e->node, "value_int")))
         al_store_int(&e->out[0], 0, a->i);
     else if ((a = al_node_attr(e->node, "value_float")))
