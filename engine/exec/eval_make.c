@@ -100,10 +100,11 @@ static double position(const struct resize *r, size_t k, int64_t o)
 
     if (!strcmp(r->coordinates, "asymmetric"))
         return at / scale;
+    /* the standard's operator tests take the scaled length before it is rounded */
     if (!strcmp(r->coordinates, "align_corners"))
-        return r->r.out[k] == 1
-                   ? 0
-                   : at * (double)(r->x->dims[k] - 1) / (double)(r->r.out[k] - 1);
+        return r->r.out[k] == 1 ? 0
+                                : at * (double)(r->x->dims[k] - 1) /
+                                      ((double)r->x->dims[k] * scale - 1);
     if (!strcmp(r->coordinates, "pytorch_half_pixel") && r->r.out[k] == 1)
         return 0;
     return (at + 0.5) / scale - 0.5;
