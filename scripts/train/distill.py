@@ -12,7 +12,7 @@ import trainer
 def teacher_logits(net, dataset, folder):
     """Final-exit logits of the training part, float32 [count, classes]: the mean over each
     image and its mirror image. Cached in the teacher's run folder."""
-    path = Path(folder) / "teacher.npy"
+    path = Path(folder) / f"teacher-{len(dataset.train.labels)}.npy"
     if not path.exists():
         net.load_state_dict(torch.load(Path(folder) / "checkpoint.pt")["net"])
         part = dataset.train

@@ -48,6 +48,8 @@ class Pruner:
     def __init__(self, net):
         self.places = [Place(*place) for module in net.modules() if hasattr(module, "prunable")
                        for place in module.prunable()]
+        if not self.places:
+            raise SystemExit("this network names no prunable layers")
 
     def update(self, share):
         """Masks the `share` of channels with the smallest |gamma| over all layers together."""

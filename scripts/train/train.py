@@ -28,35 +28,49 @@ import trainer
 from nets import NETWORKS
 from nets.base import count_parameters
 
+METHODS = ["mixed", "joint", "heads", "distil", "rapid", "prune", "regenerate"]
 TOP = Path(__file__).resolve().parents[2]
+
+
+def add_places(group):
+    group.add_argument("--data", help="training images: a folder or tar of class folders, "
+                       "or a folder of IDX files for Fashion-MNIST")
+    group.add_argument("--test", help="test images, likewise")
+    group.add_argument("--work", default=TOP / "build" / "train", type=Path,
+                       help="checkpoints, logs and decoded images (default build/train)")
+    group.add_argument("--run", help="name of the run's folder (default NAME[-METHOD]-SEED)")
+    group.add_argument("--models", default=TOP / "models", type=Path,
+                       help="where the package is written (default models)")
+    group.add_argument("--no-package", action="store_true", help="train and report only")
+    group.add_argument("--reference", type=Path,
+                       help="also write reference outputs for the engine's tests into this folder")
+
+
+def add_method(group):
+    group.add_argument("--plain", action="store_true", help="the same network without branches")
+    group.add_argument("--method", choices=METHODS, default="mixed", help="see README.md")
+    group.add_argument("--prune", default=0.5, type=float, metavar="SHARE",
+                       help="of the prunable channels, for the methods prune and rapid")
+    group.add_argument("--teacher", metavar="RUN", help="a finished run of WORK, for distil")
+    group.add_argument("--trunk", metavar="RUN", help="a finished run of WORK whose trunk to "
+                       "start from (method heads: and to keep)")
+
+
+def add_recipe(group):
+    group.add_argument("--seed", default=1, type=int)
+    group.add_argument("--epochs", type=int, help="instead of the recipe's")
+    group.add_argument("--rate", type=float, help="peak learning rate, instead of the recipe's")
+    group.add_argument("--trunk-share", type=float, help="instead of the recipe's")
+    group.add_argument("--images", type=int, help="train on so many images, always the same")
+    group.add_argument("--threads", default=1, type=int)
 
 
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("name", choices=sorted(NETWORKS))
-    parser.add_argument("--plain", action="store_true", help="the same network without branches")
-    parser.add_argument("--data", help="training images: folder or tar of class folders; IDX folder for Fashion-MNIST")
-    parser.add_argument("--test", help="test images, likewise")
-    parser.add_argument("--work", default=TOP / "build" / "train", type=Path,
-                        help="checkpoints, logs and decoded images (default build/train)")
-    parser.add_argument("--models", default=TOP / "models", type=Path,
-                        help="where the package is written (default models)")
-    parser.add_argument("--no-package", action="store_true", help="train and report only")
-    parser.add_argument("--reference", type=Path,
-                        help="also write reference outputs for the engine's tests into this folder")
-    parser.add_argument("--seed", default=1, type=int)
-    parser.add_argument("--epochs", type=int, help="instead of the recipe's")
-    parser.add_argument("--rate", type=float, help="peak learning rate, instead of the recipe's")
-    parser.add_argument("--trunk-share", type=float, help="instead of the recipe's")
-    parser.add_argument("--threads", default=1, type=int)
-    parser.add_argument("--method", choices=["mixed", "joint", "distil", "prune", "rapid", "regenerate", "heads"],
-                        default="mixed", help="see README.md (default: trunk first, then joint)")
-    parser.add_argument("--prune", default=0.5, type=float, metavar="SHARE",
-                        help="of the prunable channels, for --method prune and rapid")
-    parser.add_argument("--images", type=int, help="train on the first so many of a seeded shuffle")
-    parser.add_argument("--teacher", help="a finished run of WORK, for --method distil")
-    parser.add_argument("--trunk", help="a finished run of WORK: start from its trunk (--method heads: and keep it)")
-    parser.add_argument("--run", help="name of the run's folder (default NAME[-plain]-SEED)")
+    add_places(parser.add_argument_group("places"))
+    add_method(parser.add_argument_group("method"))
+    add_recipe(parser.add_argument_group("recipe"))
     return parser.parse_args()
 
 
@@ -73,8 +87,9 @@ def build(entry, arguments):
 
 
 def run_folder(arguments):
-    name = arguments.name + ("-plain" if arguments.plain else "")
-    return arguments.work / (arguments.run or f"{name}-{arguments.seed}")
+    variant = "-plain" if arguments.plain else ""
+    variant += "" if arguments.method == "mixed" else f"-{arguments.method}"
+    return arguments.work / (arguments.run or f"{arguments.name}{variant}-{arguments.seed}")
 
 
 def load_teacher(run, dataset, work):
@@ -89,7 +104,8 @@ def make_trainer(net, dataset, recipe, folder, arguments):
     if method == "heads":
         return heads.HeadTrainer(*parts, trunk=trunk)
     if method == "distil":
-        run = distill.DistilTrainer(*parts, teacher=load_teacher(arguments.teacher, dataset, arguments.work))
+        teacher = load_teacher(arguments.teacher, dataset, arguments.work)
+        run = distill.DistilTrainer(*parts, teacher=teacher)
     elif method in ("prune", "rapid"):
         run = pruning.PruneTrainer(*parts, target=arguments.prune, rapid=method == "rapid")
     elif method == "regenerate":
@@ -105,7 +121,8 @@ def report(net, recipe, dataset, folder, arguments):
     print("test accuracy: " + ", ".join(f"{n} {a:.4f}" for n, a in shares.items()))
     export.write_json(folder / "result.json", {
         "network": arguments.name, "plain": arguments.plain, "seed": arguments.seed,
-        "method": arguments.method, "teacher": arguments.teacher, "recipe": dataclasses.asdict(recipe),
+        "method": arguments.method, "teacher": arguments.teacher, "trunk": arguments.trunk,
+        "recipe": dataclasses.asdict(recipe),
         "parameters": count_parameters(net), "test_images": len(dataset.test.labels),
         "test_accuracy": shares})
 
