@@ -60,6 +60,55 @@ static void no_row_is_lost_duplicated_or_mixed_under_random_streams(void **state
     }
 }
 
+#define MAX_RECORDED 1000
+
+/* Reads a recorded stream, `speed` times as fast; how many arrivals it has. */
+static size_t read_recorded(const char *path, unsigned speed, struct sim_arrival *ret)
+{
+    FILE *f = fopen(path, "r");
+    char line[200];
+    size_t n = 0;
+
+    assert_non_null(f);
+    while (fgets(line, sizeof(line), f)) {
+        struct sim_arrival *a = &ret[n];
+        unsigned long at, deadline, cancel;
+        if (line[0] == '#')
+            continue;
+        assert_true(n < MAX_RECORDED);
+        *a = (struct sim_arrival){ 0 };
+        assert_int_equal(sscanf(line, "%lu %u %u %u %lu %lu", &at, &a->model, &a->n_rows,
+                                &a->priority, &deadline, &cancel),
+                         6);
+        a->at_ns = at * US / speed;
+        a->deadline_ns = deadline * US;
+        a->cancel_ns = cancel * US;
+        n++;
+    }
+    (void)fclose(f);
+    return n;
+}
+
+static void a_recorded_stream_keeps_the_rules_at_any_speed(void **state)
+{
+    static struct sim_arrival recorded[MAX_RECORDED];
+    uint64_t n_late[2];
+
+    (void)state;
+    for (int fast = 0; fast < 2; fast++) {
+        struct sim_params p = everything(2, 0);
+        p.n_workers = 1;
+        p.recorded = recorded;
+        p.n_arrivals =
+            read_recorded(TEST_DATA "/arrivals/bursts.txt", fast ? 20 : 1, recorded);
+        struct sim_result r = sim_run(&p);
+        assert_int_equal(sim_run(&p).digest, r.digest);
+        assert_true(r.n_ok > p.n_arrivals / 4);
+        n_late[fast] = r.n_timeout + r.n_refused;
+    }
+    assert_true(n_late[1] > n_late[0]);
+}
+
 static void the_same_events_give_the_same_decisions(void **state)
 {
     struct sim_params p = everything(7, 2000), other = everything(8, 2000);
@@ -200,6 +249,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_row_is_lost_duplicated_or_mixed_under_random_streams),
+        cmocka_unit_test(a_recorded_stream_keeps_the_rules_at_any_speed),
         cmocka_unit_test(the_same_events_give_the_same_decisions),
         cmocka_unit_test(requests_that_meet_nobody_take_their_service_time_only),
         cmocka_unit_test(below_capacity_nobody_is_refused_or_forced_and_all_is_quick),
