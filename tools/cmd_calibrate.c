@@ -202,12 +202,14 @@ static enum al_status calibrate(const struct values *v, const struct pk_package 
 static enum al_status run(const void *values, struct al_error *err)
 {
     const struct values *v = values;
+    struct tl_model_args args = v->model;
     struct tl_model m;
 
+    args.without_policy = true; /* that of another network must not stand in the way */
     if (al_score_find(v->score) == AL_N_SCORES)
         return al_fail(err, AL_INVALID,
                        "--score: '%s' is none of margin, max_prob, entropy", v->score);
-    enum al_status s = tl_model_open_classifier(&v->model, &m, err);
+    enum al_status s = tl_model_open_classifier(&args, &m, err);
 
     if (s != AL_OK)
         return s;

@@ -64,7 +64,8 @@ enum al_status tl_model_open_file(const struct tl_model_args *args,
 static enum al_status open_package(const struct tl_model_args *args, struct tl_model *ret,
                                    struct al_error *err)
 {
-    struct pk_load_params p = { .now_ns = tl_now_ns };
+    struct pk_load_params p = { .now_ns = tl_now_ns,
+                                .without_policy = args->without_policy };
     struct pk_package *package = NULL;
     enum al_status s = parse_precision(args->precision, &p.precision, err);
 

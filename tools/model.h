@@ -3,6 +3,7 @@
 #ifndef TL_MODEL_H
 #define TL_MODEL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "engine/base/status.h"
@@ -16,6 +17,7 @@ struct tl_model_args {
     size_t version; /* of a package; 0: the highest */
     const char *precision;
     const char *cpu_mask;
+    bool without_policy; /* leave policy.json alone: it is about to be replaced */
 };
 
 /* The options' rows, for a command whose values hold `struct tl_model_args model`. */
