@@ -195,22 +195,18 @@ static void finish_line(const struct al_conv_run *r, const struct al_post *post,
     }
 }
 
-/* Tiles of nearly equal width, none above the largest kernel. */
-static void run_line(const struct direct *d, struct tile t, int32_t n_blocks_,
-                     int32_t line_px)
+/* `px` pixels in tiles of nearly equal width, none above `max`. */
+static void run_line(const tile_fn *kernels, int32_t max, struct tile t, int32_t px)
 {
-    const bool depthwise = d->form == DEPTHWISE;
-    const tile_fn *kernels = depthwise ? tiles_depthwise[1] : tiles_dense[n_blocks_];
-    const int32_t max = depthwise ? PX_ONE : dense_px[n_blocks_];
-    const int32_t n = (line_px + max - 1) / max;
+    const int32_t n = (px + max - 1) / max;
 
-    for (int32_t i = 0, left = line_px; i < n; i++) {
-        const int32_t px = (left + n - i - 1) / (n - i);
-        kernels[px](&t);
-        t.x += px * t.x_pixel;
-        t.y += (ptrdiff_t)px * AL_BLOCK;
-        t.add = t.add ? t.add + (ptrdiff_t)px * AL_BLOCK : NULL;
-        left -= px;
+    for (int32_t i = 0; i < n; i++) {
+        const int32_t width = (px + n - i - 1) / (n - i);
+        kernels[width](&t);
+        t.x += width * t.x_pixel;
+        t.y += (ptrdiff_t)width * AL_BLOCK;
+        t.add = t.add ? t.add + (ptrdiff_t)width * AL_BLOCK : NULL;
+        px -= width;
     }
 }
 
@@ -225,6 +221,9 @@ static void run_group(const struct direct *d, const struct al_conv_run *r,
     const struct plane pa = plane_of(s->out_h, s->out_w, s->add_halo);
     const struct al_post post = { r->act, r->act_a, r->act_b };
     const bool finish = !post_is_clamp(&post, &t.clamp) || !post_keeps_zero(&post);
+    const bool depthwise = d->form == DEPTHWISE;
+    const tile_fn *kernels = depthwise ? tiles_depthwise[1] : tiles_dense[g->n_blocks];
+    const int32_t max = depthwise ? PX_ONE : dense_px[g->n_blocks];
     float *y = r->y[c->row] + g->block * py.block;
 
     t.lane = d->form == BLOCKED ? g->c_begin % AL_BLOCK : 0;
@@ -238,7 +237,7 @@ static void run_group(const struct direct *d, const struct al_conv_run *r,
         t.add = r->add
                     ? r->add[c->row] + g->block * pa.block + pa.origin + i * d->lines.add
                     : NULL;
-        run_line(d, t, g->n_blocks, px);
+        run_line(kernels, max, t, px);
         if (finish)
             finish_line(r, &post, g, &t, px);
     }

@@ -9,6 +9,7 @@
 #include "engine/kern/tpl_fc.h"
 #include "engine/kern/tpl_map.h"
 #include "engine/kern/tpl_pool.h"
+#include "engine/kern/tpl_winograd.h"
 
 #define JOIN_(a, b) a##b
 #define JOIN(a, b)  JOIN_(a, b)
@@ -21,12 +22,12 @@ const struct al_kern JOIN(al_kern_, ISA) = { .name = ISA_NAME,
 #undef X
 };
 
-#define CONV(family)                                             \
+#define CONV(family, accuracy)                                   \
     const struct al_conv_algo JOIN(al_conv_##family##_, ISA) = { \
         .name = #family "-" ISA_NAME,                            \
         .cpu_flags = ISA_FLAGS,                                  \
         .block = AL_BLOCK,                                       \
-        .precision = AL_CONV_EXACT,                              \
+        .precision = AL_CONV_##accuracy,                         \
         .fits = family##_fits,                                   \
         .packed_floats = family##_packed_floats,                 \
         .pack = family##_pack,                                   \
@@ -35,8 +36,10 @@ const struct al_kern JOIN(al_kern_, ISA) = { .name = ISA_NAME,
         .run = family##_run,                                     \
     };
 
-CONV(direct)
-CONV(planar)
-CONV(depthwise)
+CONV(direct, EXACT)
+CONV(planar, EXACT)
+CONV(depthwise, EXACT)
+CONV(winograd2, EXACT)
+CONV(winograd4, FAST)
 
 #endif

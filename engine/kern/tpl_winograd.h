@@ -1,0 +1,469 @@
+/* tpl_winograd.h — 3x3 stride 1 convolutions by Winograd's minimal filtering F(m x m,
+ * 3x3) (Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", 2015), m = 2
+ * or 4: every patch of a x a input pixels (a = m + 2) is transformed, multiplied channel
+ * by channel with the transformed weights, which is a*a small matrix products over the
+ * channels, and transformed back to m x m outputs.
+ *
+ * Patches are numbered through all rows of a batch; a tile of work is a chunk of patches
+ * times a chunk of output blocks. A patch's result does not depend on its chunk: the
+ * products are register tiles (tpl_tile.h) with patches for pixels. Scratch: v, the
+ * transformed input [a*a][channel block][patch][lane], then the products
+ * [a*a][output block][patch][lane]. Packed weights: [a*a][group][channel][output lane].
+ */
+#ifndef AL_KERN_TPL_WINOGRAD_H
+#define AL_KERN_TPL_WINOGRAD_H
+
+#include "engine/kern/tpl_direct.h"
+
+/* The scratch of a chunk is to stay in the second level cache. */
+#define WINOGRAD_SCRATCH_FLOATS (160 * 1024)
+#define WINOGRAD_MAX_PATCHES    84
+/* Keeps the a*a planes of the scratch out of each other's cache sets. */
+#define WINOGRAD_PLANE_PAD      48
+
+struct winograd {
+    const struct al_conv_shape *s;
+    struct al_conv_shape product; /* as a 1x1 convolution */
+    int32_t m, a;
+    int32_t rows, columns;         /* of patches in a picture */
+    int32_t kb, n_groups;          /* of output blocks */
+    int32_t n_patches, n_k_chunks; /* of a chunk; chunks of groups */
+    int32_t k_groups;              /* groups of a chunk */
+    size_t plane_floats;           /* packed weights of one of the a*a products */
+};
+
+static int32_t ceil_div(int32_t a, int32_t b)
+{
+    return (a + b - 1) / b;
+}
+
+static struct winograd winograd_of(const struct al_conv_shape *s, int32_t m)
+{
+    struct winograd w = { .s = s, .m = m, .a = m + 2 };
+    int32_t channels, patches;
+
+    w.product = (struct al_conv_shape){
+        .in_c = s->in_c, .out_c = s->out_c, .kernel_h = 1, .kernel_w = 1, .groups = 1
+    };
+    w.rows = ceil_div(s->out_h, m);
+    w.columns = ceil_div(s->out_w, m);
+    w.kb = PX_2 ? 2 : 1;
+    w.n_groups = al_conv_n_groups(&w.product, AL_BLOCK, w.kb);
+    w.plane_floats = al_conv_group_floats(&w.product, AL_BLOCK, w.kb);
+    w.n_k_chunks = w.plane_floats >= 128 * 128 ? 2 : 1;
+    w.n_k_chunks = w.plane_floats >= 256 * 256 ? 4 : w.n_k_chunks;
+    w.k_groups = ceil_div(w.n_groups, w.n_k_chunks);
+    w.n_k_chunks = ceil_div(w.n_groups, w.k_groups);
+    channels = (n_blocks(s->in_c) + w.k_groups * w.kb) * AL_BLOCK;
+    patches = WINOGRAD_SCRATCH_FLOATS / (w.a * w.a * channels);
+    patches = patches < WINOGRAD_MAX_PATCHES ? patches : WINOGRAD_MAX_PATCHES;
+    w.n_patches = patches / 14 > 0 ? patches / 14 * 14 : 14; /* whole register tiles */
+    return w;
+}
+
+static size_t winograd_n_chunks(const struct winograd *w, size_t n_rows)
+{
+    const size_t n = n_rows * (size_t)(w->rows * w->columns);
+
+    return (n + (size_t)w->n_patches - 1) / (size_t)w->n_patches;
+}
+
+/* B^T d for six and four values. */
+AL_INLINE void input_transform_6(const vec *s, vec *d)
+{
+    const vec even = v_fma(s[2], v_set1(-4.0F), s[4]);
+    const vec odd = v_fma(s[1], v_set1(-4.0F), s[3]);
+    const vec p = s[4] - s[2], q = s[3] - s[1];
+
+    d[0] = v_fma(s[0], v_set1(4.0F), v_fma(s[2], v_set1(-5.0F), s[4]));
+    d[1] = even + odd;
+    d[2] = even - odd;
+    d[3] = v_fma(q, v_set1(2.0F), p);
+    d[4] = v_fma(q, v_set1(-2.0F), p);
+    d[5] = v_fma(s[1], v_set1(4.0F), v_fma(s[3], v_set1(-5.0F), s[5]));
+}
+
+AL_INLINE void input_transform_4(const vec *s, vec *d)
+{
+    d[0] = s[0] - s[2];
+    d[1] = s[1] + s[2];
+    d[2] = s[2] - s[1];
+    d[3] = s[1] - s[3];
+}
+
+/* A^T d: six values to four, four to two. */
+AL_INLINE void output_transform_6(const vec *s, vec *d)
+{
+    const vec a = s[1] + s[2], b = s[1] - s[2], c = s[3] + s[4], e = s[3] - s[4];
+
+    d[0] = s[0] + a + c;
+    d[1] = v_fma(e, v_set1(2.0F), b);
+    d[2] = v_fma(c, v_set1(4.0F), a);
+    d[3] = v_fma(e, v_set1(8.0F), b) + s[5];
+}
+
+AL_INLINE void output_transform_4(const vec *s, vec *d)
+{
+    d[0] = s[0] + s[1] + s[2];
+    d[1] = s[1] - s[2] - s[3];
+}
+
+/* One patch of one channel block: `row` floats from row to row of x, `plane` from result
+ * to result of v. */
+AL_INLINE void input_patch(const int a, const float *x, ptrdiff_t row, float *v,
+                           ptrdiff_t plane)
+{
+    vec half[6][6], line[6], out[6];
+
+    AL_UNROLL
+    for (int j = 0; j < a; j++) {
+        AL_UNROLL
+        for (int i = 0; i < a; i++)
+            line[i] = v_load(x + i * row + j * AL_BLOCK);
+        if (a == 6)
+            input_transform_6(line, out);
+        else
+            input_transform_4(line, out);
+        AL_UNROLL
+        for (int i = 0; i < a; i++)
+            half[i][j] = out[i];
+    }
+    AL_UNROLL
+    for (int i = 0; i < a; i++) {
+        if (a == 6)
+            input_transform_6(half[i], out);
+        else
+            input_transform_4(half[i], out);
+        AL_UNROLL
+        for (int j = 0; j < a; j++)
+            v_store(v + (i * a + j) * plane, out[j]);
+    }
+}
+
+/* The same back: m x m results of one output block to y, `AL_BLOCK` floats apart. */
+AL_INLINE void output_patch(const int a, const float *v, ptrdiff_t plane, float *y)
+{
+    vec half[4][6], line[6], out[4];
+
+    AL_UNROLL
+    for (int j = 0; j < a; j++) {
+        AL_UNROLL
+        for (int i = 0; i < a; i++)
+            line[i] = v_load(v + (i * a + j) * plane);
+        if (a == 6)
+            output_transform_6(line, out);
+        else
+            output_transform_4(line, out);
+        AL_UNROLL
+        for (int i = 0; i < a - 2; i++)
+            half[i][j] = out[i];
+    }
+    AL_UNROLL
+    for (int i = 0; i < a - 2; i++) {
+        if (a == 6)
+            output_transform_6(half[i], out);
+        else
+            output_transform_4(half[i], out);
+        AL_UNROLL
+        for (int j = 0; j < a - 2; j++)
+            v_store(y + (i * (a - 2) + j) * AL_BLOCK, out[j]);
+    }
+}
+
+static void input_patch_2(const float *x, ptrdiff_t row, float *v, ptrdiff_t plane)
+{
+    input_patch(4, x, row, v, plane);
+}
+
+static void input_patch_4(const float *x, ptrdiff_t row, float *v, ptrdiff_t plane)
+{
+    input_patch(6, x, row, v, plane);
+}
+
+static void output_patch_2(const float *v, ptrdiff_t plane, float *y)
+{
+    output_patch(4, v, plane, y);
+}
+
+static void output_patch_4(const float *v, ptrdiff_t plane, float *y)
+{
+    output_patch(6, v, plane, y);
+}
+
+/* One chunk at work. */
+struct winograd_chunk {
+    const struct winograd *w;
+    const struct al_conv_run *r;
+    size_t first;               /* patch, counted through all rows */
+    int32_t n;                  /* patches */
+    struct al_conv_group begin; /* the first group of output blocks */
+    int32_t group_end;          /* index */
+    int32_t n_blocks;           /* output blocks of the chunk */
+    float *v, *products;
+    ptrdiff_t v_plane, product_plane; /* floats of one of the a*a planes */
+};
+
+struct patch {
+    size_t row;        /* of the batch */
+    int32_t top, left; /* of its outputs */
+};
+
+static struct patch patch_of(const struct winograd_chunk *c, int32_t i)
+{
+    const size_t per_row = (size_t)(c->w->rows * c->w->columns);
+    const size_t at = c->first + (size_t)i;
+    const int32_t in_row = (int32_t)(at % per_row);
+
+    return (struct patch){ .row = at / per_row,
+                           .top = in_row / c->w->columns * c->w->m,
+                           .left = in_row % c->w->columns * c->w->m };
+}
+
+/* A patch that reaches past the buffer is completed with zeroes in `edge`. */
+static const float *edge_patch(const struct al_conv_shape *s, int32_t a, const float *x,
+                               int32_t top, int32_t left, float *edge)
+{
+    const int32_t height = s->in_halo.top + s->in_h + s->in_halo.bottom;
+    const int32_t width = s->in_halo.left + s->in_w + s->in_halo.right;
+
+    for (int32_t i = 0; i < a; i++) {
+        for (int32_t j = 0; j < a; j++, edge += AL_BLOCK) {
+            const bool inside = top + i < height && left + j < width;
+            const ptrdiff_t at = ((ptrdiff_t)(top + i) * width + left + j) * AL_BLOCK;
+            v_store(edge, inside ? v_load(x + at) : v_zero());
+        }
+    }
+    return edge - (ptrdiff_t)a * a * AL_BLOCK;
+}
+
+static void transform_input(const struct winograd_chunk *c)
+{
+    const struct al_conv_shape *s = c->w->s;
+    const struct plane p = plane_of(s->in_h, s->in_w, s->in_halo);
+    const int32_t height = s->in_halo.top + s->in_h + s->in_halo.bottom, a = c->w->a;
+    const int32_t width = s->in_halo.left + s->in_w + s->in_halo.right;
+    float edge[6 * 6 * AL_BLOCK];
+
+    for (int32_t i = 0; i < c->n; i++) {
+        const struct patch at = patch_of(c, i);
+        const int32_t top = at.top + s->in_halo.top - s->pad_top;
+        const int32_t left = at.left + s->in_halo.left - s->pad_left;
+        const bool inside = top + a <= height && left + a <= width;
+        for (int32_t b = 0; b < n_blocks(s->in_c); b++) {
+            const float *x = c->r->x[at.row] + b * p.block;
+            float *v = c->v + ((ptrdiff_t)b * c->n + i) * AL_BLOCK;
+            const float *from = inside ? x + top * p.row + (ptrdiff_t)left * AL_BLOCK
+                                       : edge_patch(s, a, x, top, left, edge);
+            const ptrdiff_t row = inside ? p.row : (ptrdiff_t)a * AL_BLOCK;
+            (a == 6 ? input_patch_4 : input_patch_2)(from, row, v, c->v_plane);
+        }
+    }
+}
+
+static void multiply(const struct winograd_chunk *c)
+{
+    static const float no_bias[4 * AL_BLOCK];
+    const struct winograd *w = c->w;
+    const ptrdiff_t block = (ptrdiff_t)c->n * AL_BLOCK;
+    struct tile t = { .bias = no_bias,
+                      .n_channels = w->s->in_c,
+                      .kernel_h = 1,
+                      .kernel_w = 1,
+                      .x_channel = block,
+                      .x_pixel = AL_BLOCK,
+                      .y_block = block,
+                      .clamp = { -INFINITY, INFINITY } };
+
+    for (int32_t i = 0; i < w->a * w->a; i++) {
+        struct al_conv_group g = c->begin;
+        for (; g.index < c->group_end;
+             al_conv_group_next(&w->product, AL_BLOCK, w->kb, &g)) {
+            t.x = c->v + i * c->v_plane;
+            t.w = c->r->weights + (size_t)i * w->plane_floats + g.weights;
+            t.y = c->products + i * c->product_plane + (g.block - c->begin.block) * block;
+            run_line(tiles_dense[g.n_blocks], dense_px[g.n_blocks], t, c->n);
+        }
+    }
+}
+
+/* Bias, addition and activation of the patch's outputs that lie in the picture. */
+static void store_patch(const struct winograd_chunk *c, struct patch at, int32_t block,
+                        const float *from)
+{
+    const struct al_conv_shape *s = c->w->s;
+    const struct al_post post = { c->r->act, c->r->act_a, c->r->act_b };
+    const struct plane py = plane_of(s->out_h, s->out_w, s->out_halo);
+    const struct plane pa = plane_of(s->out_h, s->out_w, s->add_halo);
+    const vec bias = v_load(c->r->bias + (ptrdiff_t)block * AL_BLOCK);
+    const ivec lanes = block_lanes(s->out_c, block);
+    const int32_t m = c->w->m;
+
+    for (int32_t i = 0; i < m && at.top + i < s->out_h; i++) {
+        const ptrdiff_t x = (ptrdiff_t)at.left * AL_BLOCK;
+        float *y =
+            c->r->y[at.row] + block * py.block + py.origin + (at.top + i) * py.row + x;
+        const float *add = c->r->add ? c->r->add[at.row] + block * pa.block + pa.origin +
+                                           (at.top + i) * pa.row + x
+                                     : NULL;
+        for (int32_t j = 0; j < m && at.left + j < s->out_w; j++) {
+            vec v = v_load(from + (ptrdiff_t)(i * m + j) * AL_BLOCK) + bias;
+            if (add)
+                v = v + v_load(add + (ptrdiff_t)j * AL_BLOCK);
+            v_store(y + (ptrdiff_t)j * AL_BLOCK, v_keep(lanes, v_act(v, &post)));
+        }
+    }
+}
+
+/* The first patch of a picture also zeroes its halo. */
+static void transform_output(const struct winograd_chunk *c)
+{
+    const struct al_conv_shape *s = c->w->s;
+    const struct al_map out = { s->out_c, s->out_h, s->out_w, s->out_halo };
+    float results[4 * 4 * AL_BLOCK];
+
+    for (int32_t b = 0; b < c->n_blocks; b++) {
+        const int32_t block = c->begin.block + b;
+        for (int32_t i = 0; i < c->n; i++) {
+            const struct patch at = patch_of(c, i);
+            const float *from = c->products + ((ptrdiff_t)b * c->n + i) * AL_BLOCK;
+            (c->w->a == 6 ? output_patch_4 : output_patch_2)(from, c->product_plane,
+                                                             results);
+            store_patch(c, at, block, results);
+            if (at.top == 0 && at.left == 0)
+                zero_halo(c->r->y[at.row] + block * map_plane(&out).block, &out);
+        }
+    }
+}
+
+static void winograd_chunk(const struct winograd *w, const struct al_conv_run *r,
+                           size_t chunk, int32_t k_chunk)
+{
+    const size_t total = r->n_rows * (size_t)(w->rows * w->columns);
+    struct winograd_chunk c = { .w = w, .r = r };
+    struct al_conv_group g = al_conv_group_first(&w->product, AL_BLOCK, w->kb);
+
+    c.first = chunk * (size_t)w->n_patches;
+    c.n = (int32_t)(total - c.first < (size_t)w->n_patches ? total - c.first
+                                                           : (size_t)w->n_patches);
+    while (g.index < k_chunk * w->k_groups)
+        al_conv_group_next(&w->product, AL_BLOCK, w->kb, &g);
+    c.begin = g;
+    c.group_end =
+        g.index + w->k_groups < w->n_groups ? g.index + w->k_groups : w->n_groups;
+    while (g.index < c.group_end)
+        al_conv_group_next(&w->product, AL_BLOCK, w->kb, &g);
+    c.n_blocks = g.block - c.begin.block;
+    c.v_plane = (ptrdiff_t)n_blocks(w->s->in_c) * c.n * AL_BLOCK + WINOGRAD_PLANE_PAD;
+    c.product_plane = (ptrdiff_t)c.n_blocks * c.n * AL_BLOCK + WINOGRAD_PLANE_PAD;
+    c.v = r->scratch;
+    c.products = c.v + w->a * w->a * c.v_plane;
+    transform_input(&c);
+    multiply(&c);
+    transform_output(&c);
+}
+
+static void winograd_run(const struct al_conv_run *r, int32_t m)
+{
+    const struct winograd w = winograd_of(r->shape, m);
+    const size_t n_chunks = winograd_n_chunks(&w, r->n_rows);
+
+    for (size_t i = r->tile_begin; i < r->tile_end; i++)
+        winograd_chunk(&w, r, i % n_chunks, (int32_t)(i / n_chunks));
+}
+
+static size_t winograd_scratch(const struct al_conv_shape *s, int32_t m)
+{
+    const struct winograd w = winograd_of(s, m);
+    const size_t blocks = (size_t)(n_blocks(s->in_c) + w.k_groups * w.kb);
+
+    return (size_t)(w.a * w.a) *
+           (blocks * (size_t)w.n_patches * AL_BLOCK + 2 * WINOGRAD_PLANE_PAD) *
+           sizeof(float);
+}
+
+/* G g G^T of one kernel, in double. */
+static void weight_transform(int32_t m, const float *g, double *u)
+{
+    static const double g4[6][3] = { { 1.0 / 4, 0, 0 },
+                                     { -1.0 / 6, -1.0 / 6, -1.0 / 6 },
+                                     { -1.0 / 6, 1.0 / 6, -1.0 / 6 },
+                                     { 1.0 / 24, 1.0 / 12, 1.0 / 6 },
+                                     { 1.0 / 24, -1.0 / 12, 1.0 / 6 },
+                                     { 0, 0, 1 } };
+    static const double g2[4][3] = {
+        { 1, 0, 0 }, { 0.5, 0.5, 0.5 }, { 0.5, -0.5, 0.5 }, { 0, 0, 1 }
+    };
+    const double(*t)[3] = m == 4 ? g4 : g2;
+
+    for (int32_t i = 0; i < m + 2; i++) {
+        for (int32_t j = 0; j < m + 2; j++, u++) {
+            *u = 0.0;
+            for (int32_t k = 0; k < 9; k++)
+                *u += t[i][k / 3] * t[j][k % 3] * (double)g[k];
+        }
+    }
+}
+
+static void winograd_pack(const struct al_conv_shape *s, int32_t m, const float *weights,
+                          float *packed)
+{
+    const struct winograd w = winograd_of(s, m);
+    struct al_conv_group g = al_conv_group_first(&w.product, AL_BLOCK, w.kb);
+    double u[36] = { 0 };
+
+    for (; g.n_blocks; al_conv_group_next(&w.product, AL_BLOCK, w.kb, &g)) {
+        const int32_t lanes = g.n_blocks * AL_BLOCK;
+        for (int32_t i = 0; i < s->in_c * lanes; i++) {
+            const int32_t k = g.block * AL_BLOCK + i % lanes;
+            memset(u, 0, sizeof(u));
+            if (k < s->out_c)
+                weight_transform(m, weights + ((ptrdiff_t)k * s->in_c + i / lanes) * 9,
+                                 u);
+            for (int32_t t = 0; t < w.a * w.a; t++)
+                packed[(size_t)t * w.plane_floats + g.weights + (size_t)i] = (float)u[t];
+        }
+    }
+}
+
+/* Below that there is nothing to gain. */
+static bool winograd_fits(const struct al_conv_shape *s)
+{
+    return s->kernel_h == 3 && s->kernel_w == 3 && s->stride_h == 1 && s->stride_w == 1 &&
+           s->dilation_h == 1 && s->dilation_w == 1 && s->groups == 1 && s->in_c >= 8 &&
+           s->out_c >= 8 && s->out_h >= 3 && s->out_w >= 3 && direct_fits(s);
+}
+
+/* The functions of struct al_conv_algo for F(m x m, 3x3). */
+#define WINOGRAD_FAMILY(family, m)                                                     \
+    static bool family##_fits(const struct al_conv_shape *s)                           \
+    {                                                                                  \
+        return winograd_fits(s);                                                       \
+    }                                                                                  \
+    static size_t family##_packed_floats(const struct al_conv_shape *s)                \
+    {                                                                                  \
+        return winograd_of(s, m).plane_floats * (m + 2) * (m + 2);                     \
+    }                                                                                  \
+    static void family##_pack(const struct al_conv_shape *s, const float *weights,     \
+                              float *packed)                                           \
+    {                                                                                  \
+        winograd_pack(s, m, weights, packed);                                          \
+    }                                                                                  \
+    static size_t family##_scratch_bytes(const struct al_conv_shape *s, size_t n_rows) \
+    {                                                                                  \
+        (void)n_rows;                                                                  \
+        return winograd_scratch(s, m);                                                 \
+    }                                                                                  \
+    static size_t family##_tiles(const struct al_conv_shape *s, size_t n_rows)         \
+    {                                                                                  \
+        const struct winograd w = winograd_of(s, m);                                   \
+        return winograd_n_chunks(&w, n_rows) * (size_t)w.n_k_chunks;                   \
+    }                                                                                  \
+    static void family##_run(const struct al_conv_run *r)                              \
+    {                                                                                  \
+        winograd_run(r, m);                                                            \
+    }
+
+WINOGRAD_FAMILY(winograd2, 2)
+WINOGRAD_FAMILY(winograd4, 4)
+
+#endif
