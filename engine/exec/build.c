@@ -204,7 +204,7 @@ enum al_status al_build_write(struct al_builder *b, uint32_t value, enum al_form
 enum al_status al_build_alias(struct al_builder *b, uint32_t value, uint32_t buffer,
                               struct al_error *err)
 {
-    uint32_t id;
+    uint32_t id = 0;
     enum al_status s = add_buffer(b, value, AL_FORM_PLAIN, &id, err);
 
     if (s == AL_OK)

@@ -22,8 +22,10 @@ static uint64_t add_file(uint64_t hash, const char *dir, const char *file)
     char path[PATH_MAX];
     struct stat st = { 0 };
 
-    (void)snprintf(path, sizeof(path), "%s/%s", dir, file);
-    (void)stat(path, &st);
+    const int n = snprintf(path, sizeof(path), "%s/%s", dir, file);
+
+    if (n > 0 && (size_t)n < sizeof(path))
+        (void)stat(path, &st);
     hash = (hash ^ (uint64_t)st.st_mtim.tv_sec) * UINT64_C(1099511628211);
     hash = (hash ^ (uint64_t)st.st_mtim.tv_nsec) * UINT64_C(1099511628211);
     return (hash ^ (uint64_t)st.st_size) * UINT64_C(1099511628211);
