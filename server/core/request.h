@@ -70,9 +70,9 @@ struct sv_request {
     size_t size_bytes;      /* memory it takes, for admission */
 
     /* The decoder's, on a worker. */
-    struct al_exit_rule rule; /* each row starts with a copy; may be set before submit */
-    struct sv_row *rows;      /* [n_rows], from sv_request_alloc_rows */
+    struct sv_row *rows; /* [n_rows], from sv_request_alloc_rows */
     void *row_memory;
+    struct al_exit_rule rule; /* each row starts with a copy; may be set before submit */
 
     /* Outcome, once DONE. */
     enum al_status status; /* AL_OK: every row has an answer */
@@ -80,9 +80,9 @@ struct sv_request {
 
     /* The scheduler's. */
     enum sv_request_state state;
+    uint32_t n_left;    /* rows with their final answer */
+    uint32_t n_running; /* jobs and rows workers hold */
     bool cancelled, released;
-    uint32_t n_left;                   /* rows with their final answer */
-    uint32_t n_running;                /* jobs and rows workers hold */
     uint64_t due_ns;                   /* order in the queues */
     uint64_t queue_ns;                 /* waited for decoding */
     struct sv_heap_node node;          /* in the decode queue */

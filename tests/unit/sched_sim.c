@@ -75,7 +75,7 @@ static bool leaves(const struct sim *s, unsigned model, uint64_t id, uint32_t in
                    uint32_t stage)
 {
     const struct sim_model *m = &s->p->models[model];
-    uint64_t key = mix(s->p->seed ^ mix(id)) + index * 64 + stage;
+    uint64_t key = mix(s->p->seed ^ mix(id)) + index * UINT64_C(64) + stage;
 
     return stage + 1 == m->n_stages || uniform(key) < m->leave[stage];
 }
@@ -166,8 +166,9 @@ static void close_request(struct sim *s, struct sim_request *q)
 
     assert_false(q->closed);
     q->closed = true;
-    while (*at != q)
+    while (*at && *at != q)
         at = &(*at)->next;
+    assert_ptr_equal(*at, q);
     *at = q->next;
     if (sv_sched_release(s->sched, &q->base))
         discard(s, q);
@@ -247,15 +248,21 @@ static void cancel_due(struct sim *s)
 
 /* ---- workers ---- */
 
+static size_t model_index(const struct sim *s, const struct sv_model *m)
+{
+    size_t i = 0;
+
+    while (i + 1 < s->p->n_models && s->models[i] != m)
+        i++;
+    assert_ptr_equal(s->models[i], m);
+    return i;
+}
+
 static uint64_t service_ns(struct sim *s, const struct sv_job *job)
 {
-    const struct sim_model *m = NULL;
+    const struct sim_model *m = &s->p->models[model_index(s, job->model)];
     double ns, noise = 1 + s->p->noise * (2 * chance(s) - 1);
 
-    for (size_t i = 0; i < s->p->n_models; i++)
-        if (s->models[i] == job->model)
-            m = &s->p->models[i];
-    assert_non_null(m);
     ns = job->kind == SV_JOB_DECODE ? (double)(m->decode_ns * job->n)
                                     : (double)(m->fixed_ns + m->row_ns * job->n);
     return (uint64_t)(ns * noise) + 1;
@@ -309,7 +316,8 @@ static enum al_status decode(struct sim *s, struct sim_request *q)
     if (q->a.broken)
         return AL_INVALID;
     if (q->a.n_rows > 1)
-        status = sv_sched_reserve(s->sched, &q->base, q->a.n_rows, q->a.n_rows * 100);
+        status =
+            sv_sched_reserve(s->sched, &q->base, q->a.n_rows, q->a.n_rows * (size_t)100);
     if (status == AL_OK)
         status = sv_request_alloc_rows(&q->base, ROW_BYTES, NULL);
     for (uint32_t i = 0; status == AL_OK && i < q->base.n_rows; i++)
@@ -345,9 +353,7 @@ static void end_job(struct sim *s, struct sim_worker *w)
             run_row(s, &w->job, i);
     }
     s->r.busy_ns += elapsed;
-    for (size_t i = 0; i < s->p->n_models; i++)
-        if (s->models[i] == w->job.model)
-            s->r.model_busy_ns[i] += elapsed;
+    s->r.model_busy_ns[model_index(s, w->job.model)] += elapsed;
     sv_sched_finish(s->sched, &w->job, elapsed, s->now, &out);
     w->until_ns = NEVER;
     collect(s, &out);
@@ -439,7 +445,7 @@ static void sim_init(struct sim *s, const struct sim_params *p)
 {
     struct sv_sched_params sp = { .n_workers = p->n_workers,
                                   .max_rows = p->max_rows,
-                                  .max_bytes = 100 * 1000 * 1000,
+                                  .max_bytes = 100000000,
                                   .whole_batches = p->whole_batches };
 
     s->p = p;

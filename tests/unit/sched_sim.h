@@ -26,12 +26,12 @@ struct sim_model {
 /* One arrival: of a recorded stream, or drawn at random. */
 struct sim_arrival {
     uint64_t at_ns;
+    uint64_t deadline_ns; /* after arrival; 0: none */
+    uint64_t cancel_ns;   /* after arrival; 0: never */
     unsigned model;
     uint32_t n_rows;
     unsigned priority;
-    uint64_t deadline_ns; /* after arrival; 0: none */
-    uint64_t cancel_ns;   /* after arrival; 0: never */
-    bool broken;          /* its body cannot be decoded */
+    bool broken; /* its body cannot be decoded */
 };
 
 struct sim_params {

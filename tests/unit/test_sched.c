@@ -9,7 +9,7 @@
 
 #include "server/core/sched.h"
 
-#define MS 1000000U
+#define MS UINT64_C(1000000)
 
 /* A scheduler, its clock and what it handed back last. */
 struct world {
@@ -25,7 +25,7 @@ static struct world world_new(size_t n_workers)
                                  .max_rows = 100,
                                  .max_bytes = 100000,
                                  .max_decode_batch = 32 };
-    struct world w = { .sched = sv_sched_new(&p), .now = 1000 * (uint64_t)MS };
+    struct world w = { .sched = sv_sched_new(&p), .now = 1000 * MS };
 
     assert_non_null(w.sched);
     return w;
@@ -543,7 +543,7 @@ static void a_higher_priority_overtakes_but_not_for_ever(void **state)
         sv_request_init(&r[i], m);
         r[i].priority = priority[i];
         if (i == 2)
-            w.now += 7001 * (uint64_t)MS; /* seven levels at a second each */
+            w.now += 7001 * MS; /* seven levels at a second each */
         submit(&w, &r[i]);
     }
     expect(&w, &job, SV_JOB_DECODE, 0, 1);

@@ -13,8 +13,8 @@
 #include "server/app/metrics.h"
 #include "server/app/stats.h"
 
-#define MS 1000000U
-#define S  1000000000U
+#define MS UINT64_C(1000000)
+#define S  UINT64_C(1000000000)
 
 static const char *const exit_names[] = { "branch \"1\"\\", "final" };
 
@@ -29,10 +29,10 @@ static void fill(struct sv_model_counters *c)
     c->n_refused[AL_OVERLOADED] = 5;
     c->n_rejected[SV_REJECT_QUEUE_ROWS] = 5;
     c->n_rejected[SV_REJECT_DEADLINE] = 1;
-    c->total = (struct sv_timed){ 8, 8 * 5 * MS };
-    c->last_answer_ns = 99 * (uint64_t)S;
+    c->total = (struct sv_timed){ 8, 40 * MS };
+    c->last_answer_ns = 99 * S;
     sv_histogram_add(&c->total_ns, 5 * MS, 8);
-    sv_rate_add(&c->rate, 99 * (uint64_t)S, 24);
+    sv_rate_add(&c->rate, 99 * S, 24);
     for (size_t k = 0; k < 2; k++) {
         struct sv_stage_counters *e = &c->stage[k];
         e->n_rows = k == 0 ? 18 : 6;
@@ -56,8 +56,8 @@ static int setup(void **state)
                                    .exit_names = exit_names,
                                    .n_rows_queued = { 2, 1 },
                                    .counters = sv_model_counters_new(2) };
-    s = (struct sv_snapshot){ .now_ns = 100 * (uint64_t)S,
-                              .up_ns = 50 * (uint64_t)S,
+    s = (struct sv_snapshot){ .now_ns = 100 * S,
+                              .up_ns = 50 * S,
                               .epoch_ms = 1000000,
                               .n_workers = 2,
                               .n_requests = 1,

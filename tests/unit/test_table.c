@@ -13,7 +13,7 @@ static void note_free(void *payload)
     ++*(int *)payload;
 }
 
-static struct sv_model *model_new(int *freed)
+static struct sv_model *model_new(void *freed)
 {
     struct sv_model_params p = { .name = "m",
                                  .version = 1,
