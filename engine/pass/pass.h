@@ -32,6 +32,10 @@ AL_MUST_CHECK enum al_status al_pass_clean(struct al_graph *g, struct al_error *
  * none before it (pre-activation networks) stays. */
 AL_MUST_CHECK enum al_status al_pass_batchnorm(struct al_graph *g, struct al_error *err);
 
+/* Puts operators together again that exporters take apart: Gelu (erf form),
+ * LayerNormalization over the last axis, HardSigmoid and HardSwish. */
+AL_MUST_CHECK enum al_status al_pass_compose(struct al_graph *g, struct al_error *err);
+
 /* Makes an Add of a constant the bias of the Conv or Gemm before it, and joins an
  * addition and an activation to the node before them (`post`). The value added is never
  * computed from the node it is added to. */
