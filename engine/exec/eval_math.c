@@ -108,8 +108,8 @@ static double bound_of(const struct al_eval *e, size_t i, const char *attr,
 
 static void clip_float(const struct al_eval *e)
 {
-    float low = (float)bound_of(e, 1, "min", -INFINITY);
-    float high = (float)bound_of(e, 2, "max", INFINITY);
+    float low = (float)bound_of(e, 1, "min", (double)-INFINITY);
+    float high = (float)bound_of(e, 2, "max", (double)INFINITY);
     size_t n = al_tensor_count(&e->in[0]);
     const float *x = e->in[0].data;
     float *y = e->out[0].data;
@@ -122,8 +122,8 @@ static void clip_float(const struct al_eval *e)
 
 static void clip_double(const struct al_eval *e)
 {
-    double low = bound_of(e, 1, "min", -INFINITY);
-    double high = bound_of(e, 2, "max", INFINITY);
+    double low = bound_of(e, 1, "min", (double)-INFINITY);
+    double high = bound_of(e, 2, "max", (double)INFINITY);
     size_t n = al_tensor_count(&e->in[0]);
     const double *x = e->in[0].data;
     double *y = e->out[0].data;

@@ -25,7 +25,7 @@ static size_t plain_floats(const struct al_map *m)
 static float window(const struct al_pool *p, bool mean, const float *x, int32_t i,
                     int32_t j)
 {
-    double sum = 0.0, top = -INFINITY;
+    double sum = 0.0, top = -HUGE_VAL;
     int32_t inside = 0, padded = 0;
 
     for (int32_t r = 0; r < p->kernel_h; r++) {
