@@ -59,20 +59,89 @@ AL_INLINE vec window_mean(const struct al_pool *p, const float *x, ptrdiff_t row
     return inside > 0 ? acc / v_set1((float)count) : v_zero();
 }
 
-/* One output row of one block; `x` is pixel (0, 0) of the block, `y` of the row. */
-AL_INLINE void pool_row(const struct al_pool *p, bool mean, int32_t i, ivec lanes,
-                        const float *x, float *y)
+/* A window of size x size neighbours that lies inside the picture; `x` is its first tap.
+ * The taps' order is that of window_max and window_mean, so the bits are too. */
+AL_INLINE vec window_inside(const float *x, ptrdiff_t row, int32_t size, bool mean)
+{
+    vec acc = mean ? v_zero() : v_set1(-INFINITY);
+
+    AL_UNROLL
+    for (int32_t r = 0; r < size; r++) {
+        AL_UNROLL
+        for (int32_t s = 0; s < size; s++) {
+            const vec v = v_load(x + r * row + (ptrdiff_t)s * AL_BLOCK);
+            acc = mean ? acc + v : v_max(acc, v);
+        }
+    }
+    return mean ? acc / v_set1((float)(size * size)) : acc;
+}
+
+AL_INLINE void windows_inside(int32_t n, const float *x, ptrdiff_t row, ptrdiff_t step,
+                              int32_t size, bool mean, ivec lanes, float *y)
+{
+    for (int32_t j = 0; j < n; j++)
+        v_store(y + (ptrdiff_t)j * AL_BLOCK,
+                v_keep(lanes, window_inside(x + j * step, row, size, mean)));
+}
+
+/* How many windows at the start of a row do not lie inside the picture, and where those
+ * that do end. */
+static inline int32_t first_inside(const struct al_pool *p)
+{
+    return (p->pad_left + p->stride_w - 1) / p->stride_w;
+}
+
+static inline int32_t end_inside(const struct al_pool *p)
+{
+    const int32_t room = p->in.w + p->pad_left - p->kernel_w;
+    const int32_t end = room < 0 ? 0 : room / p->stride_w + 1;
+
+    return end < p->out.w ? end : p->out.w;
+}
+
+/* Whether windows inside the picture have an unrolled kernel: 2x2 and 3x3 neighbours. */
+static inline bool is_common_window(const struct al_pool *p)
+{
+    return p->kernel_h == p->kernel_w && (p->kernel_h == 2 || p->kernel_h == 3) &&
+           p->dilation_h == 1 && p->dilation_w == 1;
+}
+
+AL_INLINE void pool_columns(const struct al_pool *p, bool mean, struct taps v,
+                            int32_t begin, int32_t end, ivec lanes, const float *x,
+                            float *y)
 {
     const ptrdiff_t row = map_plane(&p->in).row;
-    const struct taps v = taps_inside(i * p->stride_h - p->pad_top, p->kernel_h,
-                                      p->dilation_h, p->in.h, p->pad_bottom);
 
-    for (int32_t j = 0; j < p->out.w; j++) {
+    for (int32_t j = begin; j < end; j++) {
         const struct taps h = taps_inside(j * p->stride_w - p->pad_left, p->kernel_w,
                                           p->dilation_w, p->in.w, p->pad_right);
         const vec r = mean ? window_mean(p, x, row, v, h) : window_max(p, x, row, v, h);
         v_store(y + (ptrdiff_t)j * AL_BLOCK, v_keep(lanes, r));
     }
+}
+
+/* One output row of one block; `x` is pixel (0, 0) of the block, `y` of the row. */
+AL_INLINE void pool_row(const struct al_pool *p, bool mean, int32_t i, ivec lanes,
+                        const float *x, float *y)
+{
+    const struct taps v = taps_inside(i * p->stride_h - p->pad_top, p->kernel_h,
+                                      p->dilation_h, p->in.h, p->pad_bottom);
+    const int32_t first = first_inside(p), end = end_inside(p);
+
+    if (!is_common_window(p) || v.end - v.first < p->kernel_h || first >= end) {
+        pool_columns(p, mean, v, 0, p->out.w, lanes, x, y);
+        return;
+    }
+    const ptrdiff_t row = map_plane(&p->in).row, step = p->stride_w * AL_BLOCK;
+    const float *at = x + v.start * row + first * step - p->pad_left * AL_BLOCK;
+    float *to = y + (ptrdiff_t)first * AL_BLOCK;
+
+    pool_columns(p, mean, v, 0, first, lanes, x, y);
+    if (p->kernel_h == 2)
+        windows_inside(end - first, at, row, step, 2, mean, lanes, to);
+    else
+        windows_inside(end - first, at, row, step, 3, mean, lanes, to);
+    pool_columns(p, mean, v, end, p->out.w, lanes, x, y);
 }
 
 AL_INLINE void pool(const struct al_pool *p, bool mean, const float *x, float *y)

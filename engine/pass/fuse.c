@@ -201,18 +201,50 @@ static bool takes_activation(const struct al_node *n)
            n->op == AL_OP_ADD || n->op == AL_OP_BATCH_NORM;
 }
 
+/* Whether a larger input never gives a smaller result. */
+static bool is_monotone(const struct al_epilogue *p)
+{
+    return p->act != AL_ACT_HARD_SWISH && (p->act != AL_ACT_LEAKY_RELU || p->a >= 0.0F) &&
+           (p->act != AL_ACT_CLIP || p->a <= p->b);
+}
+
+/* A MaxPool of which every window holds something of the picture. */
+static bool is_plain_max_pool(const struct al_graph *g, const struct al_node *n)
+{
+    struct al_window w;
+
+    return n->op == AL_OP_MAX_POOL && n->n_outputs == 1 &&
+           al_node_window(n, &al_graph_value(g, n->inputs[0])->shape, NULL, &w, NULL) ==
+               AL_OK &&
+           w.pad_begin[0] < w.kernel[0] && w.pad_begin[1] < w.kernel[1];
+}
+
+/* The node that can apply `post` for the reader of `value`: its producer or, since the
+ * largest of activated values is the activated largest, what a MaxPool in between pools.
+ */
+static uint32_t activator(const struct al_graph *g, uint32_t value,
+                          const struct al_epilogue *post)
+{
+    uint32_t id = sole_producer(g, value);
+
+    while (id != AL_NO_NODE && is_monotone(post) &&
+           is_plain_max_pool(g, al_graph_node(g, id)))
+        id = sole_producer(g, al_graph_node(g, id)->inputs[0]);
+    return id != AL_NO_NODE && takes_activation(al_graph_node(g, id)) ? id : AL_NO_NODE;
+}
+
 static enum al_status fuse_activation(struct al_graph *g, uint32_t id,
                                       struct al_error *err)
 {
     const struct al_node *n = al_graph_node(g, id);
-    uint32_t producer = n->n_inputs ? sole_producer(g, n->inputs[0]) : AL_NO_NODE;
-    struct al_epilogue post;
+    struct al_epilogue post = { .add = AL_NO_VALUE };
 
-    if (producer == AL_NO_NODE || !takes_activation(al_graph_node(g, producer)))
+    if (n->n_inputs == 0 || !as_epilogue(g, n, &post))
         return AL_OK;
-    post = al_graph_node(g, producer)->post;
-    if (!as_epilogue(g, n, &post))
+    uint32_t producer = activator(g, n->inputs[0], &post);
+    if (producer == AL_NO_NODE)
         return AL_OK;
+    post.add = al_graph_node(g, producer)->post.add;
     al_graph_node_mut(g, producer)->post = post;
     return absorb(g, id, n->inputs[0], err);
 }

@@ -242,6 +242,47 @@ static void bias_and_activation_join_the_conv(void **state)
     al_graph_free(g);
 }
 
+static uint32_t pooled_conv(struct al_graph *g)
+{
+    uint32_t x = net_input(g, "x", SHAPE(1, 3, 7, 7));
+    uint32_t w = net_weights(g, SHAPE(4, 3, 3, 3));
+    uint32_t conv = net_node(g, AL_OP_CONV, "conv", INPUTS(x, w), NO_ATTRS);
+
+    return net_node(
+        g, AL_OP_MAX_POOL, "pool", INPUTS(conv),
+        ATTRS(INTS("kernel_shape", 2, 2), INTS("strides", 2, 2), INT("ceil_mode", 1)));
+}
+
+static void a_monotone_activation_passes_max_pool_into_the_conv(void **state)
+{
+    struct al_graph *g = net_new();
+    struct truth t;
+
+    (void)state;
+    net_output(g, net_node(g, AL_OP_RELU, "y", INPUTS(pooled_conv(g)), NO_ATTRS));
+    infer(g, &t);
+    assert_int_equal(al_pass_fuse(g, NULL), AL_OK);
+    assert_int_equal(net_n_nodes(g), 2);
+    assert_int_equal(output_node(g, 0)->op, AL_OP_MAX_POOL);
+    assert_same(g, &t);
+    al_graph_free(g);
+}
+
+static void an_activation_that_is_not_monotone_stays_behind_max_pool(void **state)
+{
+    struct al_graph *g = net_new();
+    struct truth t;
+
+    (void)state;
+    net_output(g, net_node(g, AL_OP_LEAKY_RELU, "y", INPUTS(pooled_conv(g)),
+                           ATTRS(FLOAT("alpha", -0.5F))));
+    infer(g, &t);
+    assert_int_equal(al_pass_fuse(g, NULL), AL_OK);
+    assert_int_equal(net_n_nodes(g), 3);
+    assert_same(g, &t);
+    al_graph_free(g);
+}
+
 static void a_bias_after_matmul_makes_it_gemm(void **state)
 {
     struct al_graph *g = net_new();
@@ -458,6 +499,8 @@ int main(void)
         cmocka_unit_test(batch_norm_folds_into_conv_and_gemm),
         cmocka_unit_test(batch_norm_stays_where_others_read_the_conv),
         cmocka_unit_test(bias_and_activation_join_the_conv),
+        cmocka_unit_test(a_monotone_activation_passes_max_pool_into_the_conv),
+        cmocka_unit_test(an_activation_that_is_not_monotone_stays_behind_max_pool),
         cmocka_unit_test(a_bias_after_matmul_makes_it_gemm),
         cmocka_unit_test(a_constant_of_another_shape_is_no_bias),
         cmocka_unit_test(a_residual_joins_the_later_conv_with_its_activation),
