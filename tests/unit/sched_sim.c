@@ -265,6 +265,8 @@ static uint64_t service_ns(struct sim *s, const struct sv_job *job)
 
     ns = job->kind == SV_JOB_DECODE ? (double)(m->decode_ns * job->n)
                                     : (double)(m->fixed_ns + m->row_ns * job->n);
+    if (s->p->p_stall > 0 && chance(s) < s->p->p_stall)
+        ns += (double)s->p->stall_ns;
     return (uint64_t)(ns * noise) + 1;
 }
 

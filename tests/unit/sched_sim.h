@@ -38,7 +38,9 @@ struct sim_params {
     uint64_t seed;
     size_t n_workers, max_rows;
     bool whole_batches;
-    double noise; /* service times vary by this factor up and down */
+    double noise;      /* service times vary by this factor up and down */
+    double p_stall;    /* chance that a job is held up, as by another process, */
+    uint64_t stall_ns; /* and for how long */
     size_t n_models;
     struct sim_model models[SIM_MAX_MODELS];
 
