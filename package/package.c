@@ -118,6 +118,7 @@ static struct al_model_params model_params(const struct network_file *f,
         .onnx_bytes = f->size,
         .precision = lp->precision < AL_N_PRECISIONS ? lp->precision : said,
         .cpu_mask = lp->cpu_mask,
+        .max_threads = lp->max_threads,
         .max_rows = m->max_batch,
         .now_ns = lp->now_ns,
     };

@@ -33,6 +33,7 @@ struct pk_load_params {
     unsigned cpu_mask;
     uint64_t (*now_ns)(void);
     size_t max_file_bytes; /* of model.onnx; 0 = 2 GiB */
+    size_t max_threads;    /* most threads of a run's team; 0 = 1 */
     bool without_policy;   /* do not read policy.json: a new one is to be certified */
 };
 

@@ -7,6 +7,7 @@
 #include "tools/model.h"
 #include "tools/parallel.h"
 #include "tools/report.h"
+#include "tools/team.h"
 #include "tools/trial.h"
 
 struct values {
@@ -16,6 +17,7 @@ struct values {
     struct tl_reals levels;
     size_t rows;
     size_t threads;
+    size_t team;
     double seconds;
     bool json;
 };
@@ -24,6 +26,7 @@ static const struct values defaults = {
     .batches = { 1, { 1 } },
     .levels = { 1, { 0 } },
     .threads = 1,
+    .team = 1,
     .seconds = 2,
 };
 
@@ -40,6 +43,8 @@ static const struct tl_option options[] = {
       1e6 },
     { "--threads", TL_SIZE, offsetof(struct values, threads), "N",
       "threads, each with runs of its own; at most the processors", 1, 256 },
+    { "--team", TL_SIZE, offsetof(struct values, team), "N",
+      "threads that share each run; time is then what passes on the clock", 1, 256 },
     { "--seconds", TL_REAL, offsetof(struct values, seconds), "S",
       "time for all measurements together", 0, 3600 },
     { "--json", TL_FLAG, offsetof(struct values, json), NULL, "report as JSON" },
@@ -160,37 +165,59 @@ static enum al_status report(const struct bench *b, struct al_error *err)
             (void)printf("%-6zu %-9g %12.2f %12.2f %11.2f %8zu\n", b->trials[i].batch,
                          max_loss, us.median, us.low, us.high, b->trials[i].us.n);
     }
-    return v->json
-               ? tl_report_json(json_pack("{s:s, s:I, s:I, s:o}", "model", v->model.path,
-                                          "threads", (json_int_t)v->threads, "rows",
-                                          (json_int_t)b->inputs.n_rows, "trials", list),
-                                err)
-               : AL_OK;
+    return v->json ? tl_report_json(
+                         json_pack("{s:s, s:I, s:I, s:I, s:o}", "model", v->model.path,
+                                   "threads", (json_int_t)v->threads, "team",
+                                   (json_int_t)v->team, "rows",
+                                   (json_int_t)b->inputs.n_rows, "trials", list),
+                         err)
+                   : AL_OK;
+}
+
+static enum al_status measure(struct bench *b, struct al_team *team, struct al_error *err)
+{
+    const struct tl_trial_params p = { .model = b->model.model,
+                                       .inputs = &b->inputs,
+                                       .team = team,
+                                       .n_threads = b->values->threads,
+                                       .seconds = b->values->seconds };
+    const enum al_status s = tl_trials_run(&p, b->trials, b->n_trials, err);
+
+    return s == AL_OK ? report(b, err) : s;
+}
+
+static enum al_status check_threads(const struct values *v, struct al_error *err)
+{
+    const size_t most = v->threads > v->team ? v->threads : v->team;
+
+    if (v->threads > 1 && v->team > 1)
+        return al_fail(err, AL_INVALID, "either --threads or --team");
+    if (most > tl_usable_cpus())
+        return al_fail(err, AL_INVALID, "%zu threads: there are %zu processors to use",
+                       most, tl_usable_cpus());
+    return AL_OK;
 }
 
 static enum al_status run(const void *values, struct al_error *err)
 {
     const struct values *v = values;
+    struct tl_model_args args = v->model;
     struct bench b = { .values = v };
+    struct al_team *team = NULL;
+    enum al_status s = check_threads(v, err);
 
-    if (v->threads > tl_usable_cpus())
-        return al_fail(err, AL_INVALID, "--threads %zu: there are %zu processors to use",
-                       v->threads, tl_usable_cpus());
-    enum al_status s = tl_model_open(&v->model, &b.model, err);
-
+    args.max_threads = v->team;
+    if (s == AL_OK)
+        s = tl_model_open(&args, &b.model, err);
     if (s == AL_OK)
         s = make_trials(&b, err);
     if (s == AL_OK)
         s = v->data ? load_pictures(&b, err) : make_noise(&b, err);
-    const struct tl_trial_params p = { .model = b.model.model,
-                                       .inputs = &b.inputs,
-                                       .n_threads = v->threads,
-                                       .seconds = v->seconds };
-
+    if (s == AL_OK && v->team > 1)
+        s = tl_team_new(v->team, &team, err);
     if (s == AL_OK)
-        s = tl_trials_run(&p, b.trials, b.n_trials, err);
-    if (s == AL_OK)
-        s = report(&b, err);
+        s = measure(&b, team, err);
+    tl_team_free(team);
     free(b.trials);
     tl_inputs_done(&b.inputs);
     tl_model_done(&b.model);

@@ -38,6 +38,7 @@ enum al_status tl_model_open_file(const struct tl_model_args *args,
 {
     struct al_model_params p = { .shapes = shapes,
                                  .n_shapes = n_shapes,
+                                 .max_threads = args->max_threads,
                                  .now_ns = tl_now_ns };
     struct al_model *model = NULL;
     struct tl_bytes file;
@@ -65,6 +66,7 @@ static enum al_status open_package(const struct tl_model_args *args, struct tl_m
                                    struct al_error *err)
 {
     struct pk_load_params p = { .now_ns = tl_now_ns,
+                                .max_threads = args->max_threads,
                                 .without_policy = args->without_policy };
     struct pk_package *package = NULL;
     enum al_status s = parse_precision(args->precision, &p.precision, err);

@@ -17,6 +17,7 @@ struct tl_model_args {
     size_t version; /* of a package; 0: the highest */
     const char *precision;
     const char *cpu_mask;
+    size_t max_threads;  /* of a run's team; 0: one */
     bool without_policy; /* leave policy.json alone: it is about to be replaced */
 };
 

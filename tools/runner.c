@@ -8,8 +8,9 @@
 struct tl_runner {
     const struct al_model *model;
     struct al_workspace *workspace;
-    uint8_t *memory;   /* of the rows, row_bytes apart */
-    size_t row_stride; /* bytes, a multiple of 64 */
+    struct al_team *team; /* NULL: the calling thread alone */
+    uint8_t *memory;      /* of the rows, row_bytes apart */
+    size_t row_stride;    /* bytes, a multiple of 64 */
     size_t n_rows;
     struct al_stage_row *rows; /* [n_rows] those still on their way, in front */
     size_t *index;             /* [n_rows] which row each of `rows` is */
@@ -46,6 +47,11 @@ fail:
     tl_runner_free(r);
     return al_fail(err, AL_NO_MEMORY, "%zu rows of %zu bytes", n_rows,
                    al_model_row_bytes(m));
+}
+
+void tl_runner_set_team(struct tl_runner *r, struct al_team *team)
+{
+    r->team = team;
 }
 
 void tl_runner_free(struct tl_runner *r)
@@ -103,7 +109,7 @@ void tl_runner_run(struct tl_runner *r, size_t n, const struct al_exit_rule *rul
         r->index[i] = i;
     }
     for (uint32_t stage = 0; n > 0; stage++) {
-        al_stage_run(r->model, r->workspace, stage, n, r->rows, NULL);
+        al_stage_run(r->model, r->workspace, stage, n, r->rows, r->team);
         n = settle(r, n, stage, answers);
     }
 }
@@ -119,7 +125,7 @@ void tl_runner_ask_all(struct tl_runner *r, enum al_score score,
     for (size_t k = 0; k < AL_MAX_EXITS; k++)
         rule.threshold[k] = FLT_MAX; /* within a branch's reach, above every score */
     for (uint32_t k = 0; k < n_stages; k++) {
-        al_stage_run(r->model, r->workspace, k, 1, &row, NULL);
+        al_stage_run(r->model, r->workspace, k, 1, &row, r->team);
         answers[k] = (struct tl_answer){ k, row.top, row.score };
     }
 }

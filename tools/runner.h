@@ -1,5 +1,6 @@
-/* runner.h — rows through a model's stages until each has left, on the calling thread.
- * One runner a thread; all of its memory is got when it is made. */
+/* runner.h — rows through a model's stages until each has left, on the calling
+ * thread or with the help of a team. One runner a thread; all of its memory is got when
+ * it is made. */
 #ifndef TL_RUNNER_H
 #define TL_RUNNER_H
 
@@ -19,6 +20,8 @@ struct tl_answer {
 
 AL_MUST_CHECK enum al_status tl_runner_new(const struct al_model *m, size_t n_rows,
                                            struct tl_runner **ret, struct al_error *err);
+/* Shares every further run among `team`, which must outlive the runner. */
+void tl_runner_set_team(struct tl_runner *r, struct al_team *team);
 void tl_runner_free(struct tl_runner *r);
 
 /* Where row i's input goes; write it before every run. */

@@ -68,6 +68,12 @@ static void copy_in(struct tl_runner *r, const struct tl_trial_params *p, size_t
     }
 }
 
+/* Work shared by a team costs what passes until it is done. */
+static uint64_t read_clock(const struct tl_trial_params *p)
+{
+    return p->team ? tl_now_ns() : tl_thread_ns();
+}
+
 /* One thread's share of a round: every input once. */
 static enum al_status run_round(void *arg, size_t worker, size_t item,
                                 struct al_error *err)
@@ -75,7 +81,7 @@ static enum al_status run_round(void *arg, size_t worker, size_t item,
     struct rounds *r = arg;
     struct lane *lane = &r->lanes[item];
     const size_t n_rows = r->p->inputs->n_rows, batch = r->trial->batch;
-    const uint64_t start = tl_thread_ns();
+    const uint64_t start = read_clock(r->p);
 
     (void)worker;
     (void)err;
@@ -87,7 +93,7 @@ static enum al_status run_round(void *arg, size_t worker, size_t item,
         if (item == 0 && r->trial->answers)
             memcpy(r->trial->answers + from, lane->answers, n * sizeof(*lane->answers));
     }
-    lane->elapsed_ns = tl_thread_ns() - start;
+    lane->elapsed_ns = read_clock(r->p) - start;
     return AL_OK;
 }
 
@@ -135,6 +141,8 @@ static enum al_status make_lanes(struct rounds *r, size_t batch, struct al_error
         return al_fail(err, AL_NO_MEMORY, "%zu threads", r->p->n_threads);
     for (size_t i = 0; s == AL_OK && i < r->p->n_threads; i++) {
         s = tl_runner_new(r->p->model, batch, &r->lanes[i].runner, err);
+        if (s == AL_OK)
+            tl_runner_set_team(r->lanes[i].runner, r->p->team);
         r->lanes[i].answers = calloc(batch, sizeof(*r->lanes[i].answers));
         if (s == AL_OK && !r->lanes[i].answers)
             s = al_fail(err, AL_NO_MEMORY, "%zu answers", batch);

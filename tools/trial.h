@@ -43,6 +43,7 @@ struct tl_trial {
 struct tl_trial_params {
     const struct al_model *model;
     const struct tl_inputs *inputs;
+    struct al_team *team; /* shares every run, and time is then what passes; or NULL */
     size_t n_threads; /* each runs all inputs; us is then per row of them all together */
     double seconds;   /* rounds go on for about that long, but at least 3 are made */
 };
