@@ -33,7 +33,7 @@ static void half_floats_round_to_nearest_even(void **state)
         { 1 + 0x1.8p-10, 0x3c02 },
         { 2 - 0x1p-12, 0x4000 },
         { 0x1p-14 - 0x1p-26, 0x0400 },
-        { -INFINITY, 0xfc00 },
+        { (double)-INFINITY, 0xfc00 },
     };
     uint16_t bits = 0;
     struct al_tensor t = { .dtype = AL_F16, .data = &bits };
@@ -83,7 +83,7 @@ static void floats_outside_an_integer_type_are_clamped(void **state)
         { AL_I64, -1e300, INT64_MIN },
         { AL_U64, 1e300, -1 },
         { AL_U32, 4294967295.0, 4294967295 },
-        { AL_I16, NAN, 0 },
+        { AL_I16, (double)NAN, 0 },
     };
 
     (void)state;
