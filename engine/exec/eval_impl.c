@@ -190,7 +190,7 @@ static bool joins(const struct al_walk *w, size_t before, size_t dim, size_t k,
 void al_walk_init(struct al_walk *w, const struct al_shape *out,
                   const struct al_shape *const *operands, size_t n_operands)
 {
-    size_t stride[AL_WALK_OPERANDS][AL_MAX_DIMS];
+    size_t stride[AL_WALK_OPERANDS][AL_MAX_DIMS] = { 0 };
 
     *w = (struct al_walk){ .n_operands = n_operands };
     for (size_t i = 0; i < n_operands; i++)

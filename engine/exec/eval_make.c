@@ -142,8 +142,8 @@ static void resize_nearest(const struct al_eval *e)
 {
     size_t size = al_dtype_size(e->in[0].dtype), n = al_tensor_count(&e->out[0]);
     struct resize r = resize_of(e);
-    size_t strides[AL_MAX_DIMS];
-    int64_t place[AL_MAX_DIMS];
+    size_t strides[AL_MAX_DIMS] = { 0 };
+    int64_t place[AL_MAX_DIMS] = { 0 };
 
     al_strides(r.x, strides);
     for (size_t i = 0; i < n; i++) {
@@ -201,8 +201,8 @@ static void resize_linear(const struct al_eval *e)
 {
     size_t n = al_tensor_count(&e->out[0]);
     struct resize r = resize_of(e);
-    size_t strides[AL_MAX_DIMS];
-    int64_t place[AL_MAX_DIMS];
+    size_t strides[AL_MAX_DIMS] = { 0 };
+    int64_t place[AL_MAX_DIMS] = { 0 };
     struct neighbours at[AL_MAX_DIMS];
 
     al_strides(r.x, strides);

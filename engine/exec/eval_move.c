@@ -92,7 +92,7 @@ static void slice(const struct al_eval *e)
 {
     const struct al_shape *x = &e->in[0].shape;
     struct al_args a = al_eval_args(e);
-    size_t strides[AL_MAX_DIMS];
+    size_t strides[AL_MAX_DIMS] = { 0 };
     struct stepped s = { 0 };
     struct al_slice cut = { 0 };
 
@@ -224,8 +224,8 @@ static void tile(const struct al_eval *e)
 {
     const struct al_shape *x = &e->in[0].shape, *y = &e->out[0].shape;
     size_t size = al_dtype_size(e->in[0].dtype), n = al_tensor_count(&e->out[0]);
-    size_t strides[AL_MAX_DIMS];
-    int64_t place[AL_MAX_DIMS];
+    size_t strides[AL_MAX_DIMS] = { 0 };
+    int64_t place[AL_MAX_DIMS] = { 0 };
 
     al_strides(x, strides);
     for (size_t i = 0; i < n; i++) {
@@ -269,8 +269,8 @@ static void pad(const struct al_eval *e)
     char mode = al_node_string(e->node, "mode", "constant")[0];
     struct al_args a = al_eval_args(e);
     struct al_pads pads = { 0 };
-    size_t strides[AL_MAX_DIMS];
-    int64_t place[AL_MAX_DIMS];
+    size_t strides[AL_MAX_DIMS] = { 0 };
+    int64_t place[AL_MAX_DIMS] = { 0 };
     uint64_t fill = 0;
 
     (void)!al_param_pads(&a, &pads, NULL);

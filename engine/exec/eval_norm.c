@@ -109,33 +109,47 @@ static void layer_norm(const struct al_eval *e)
 
 /* ---- local response normalisation across channels ---- */
 
+struct lrn {
+    double alpha, beta, bias;
+    int64_t channels, before, behind; /* how far a channel's window reaches */
+    size_t plane;
+};
+
+/* One channel of one image `x`. */
+static void lrn_channel(const struct lrn *l, const float *x, int64_t c, float *y)
+{
+    int64_t from = c < l->before ? 0 : c - l->before;
+    int64_t to = l->behind < l->channels - c ? c + l->behind + 1 : l->channels;
+
+    for (size_t i = 0; i < l->plane; i++) {
+        double sum = 0;
+        for (int64_t k = from; k < to; k++) {
+            double v = (double)x[(size_t)k * l->plane + i];
+            sum += v * v;
+        }
+        y[i] = (float)((double)x[(size_t)c * l->plane + i] /
+                       pow(l->bias + l->alpha * sum, l->beta));
+    }
+}
+
 static void lrn(const struct al_eval *e)
 {
     const struct al_shape *s = &e->in[0].shape;
-    int64_t channels = s->dims[1], size = al_node_int(e->node, "size", 1);
-    size_t plane = al_dims_product(s, 2, s->rank);
-    double alpha = (double)al_node_float(e->node, "alpha", 1e-4F) / (double)size;
-    double beta = (double)al_node_float(e->node, "beta", 0.75F);
-    double bias = (double)al_node_float(e->node, "bias", 1);
-    int64_t before = (size - 1) / 2, behind = size - 1 - before;
+    int64_t size = al_node_int(e->node, "size", 1);
+    struct lrn l = { .alpha =
+                         (double)al_node_float(e->node, "alpha", 1e-4F) / (double)size,
+                     .beta = (double)al_node_float(e->node, "beta", 0.75F),
+                     .bias = (double)al_node_float(e->node, "bias", 1),
+                     .channels = s->dims[1],
+                     .before = (size - 1) / 2,
+                     .behind = size / 2,
+                     .plane = al_dims_product(s, 2, s->rank) };
+    const float *x = e->in[0].data;
     float *y = e->out[0].data;
 
-    for (int64_t n = 0; n < s->dims[0]; n++) {
-        const float *x = (const float *)e->in[0].data + (size_t)(n * channels) * plane;
-        for (int64_t c = 0; c < channels; c++) {
-            int64_t from = c < before ? 0 : c - before;
-            int64_t to = behind < channels - c ? c + behind + 1 : channels;
-            for (size_t i = 0; i < plane; i++) {
-                double sum = 0;
-                for (int64_t k = from; k < to; k++) {
-                    double v = (double)x[(size_t)k * plane + i];
-                    sum += v * v;
-                }
-                *y++ = (float)((double)x[(size_t)c * plane + i] /
-                               pow(bias + alpha * sum, beta));
-            }
-        }
-    }
+    for (int64_t n = 0; n < s->dims[0]; n++, x += (size_t)l.channels * l.plane)
+        for (int64_t c = 0; c < l.channels; c++, y += l.plane)
+            lrn_channel(&l, x, c, y);
 }
 
 /* ---- softmax ---- */

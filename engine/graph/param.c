@@ -37,7 +37,7 @@ static enum al_status ints_of_input(const struct al_args *a, size_t i,
         return al_fail(err, AL_UNSUPPORTED,
                        "input %zu depends on the data, not only on shapes", i);
     n = al_tensor_count(t);
-    if (t->shape.rank > 1 || n > 2 * AL_MAX_DIMS)
+    if (t->shape.rank > 1 || n > AL_MAX_INTS)
         return al_fail(err, AL_INVALID, "input %zu has %zu integers", i, n);
     *ret = (struct al_ints){ .given = true, .n = n };
     for (size_t k = 0; k < n; k++)
@@ -56,7 +56,7 @@ enum al_status al_param_ints(const struct al_args *a, size_t i, const char *attr
     *ret = (struct al_ints){ 0 };
     if (!attr || !al_node_ints(a->node, attr, &ints, &n))
         return AL_OK;
-    if (n > 2 * AL_MAX_DIMS)
+    if (n > AL_MAX_INTS)
         return al_fail(err, AL_INVALID, "%s has %zu integers", attr, n);
     *ret = (struct al_ints){ .given = true, .n = n };
     if (n)
@@ -80,7 +80,7 @@ static enum al_status flag_axes(const struct al_ints *list, size_t rank,
 {
     memset(axes, 0, AL_MAX_DIMS * sizeof(*axes));
     for (size_t k = 0; k < list->n; k++) {
-        size_t axis;
+        size_t axis = 0;
         enum al_status s = al_param_axis(list->at[k], rank, &axis, err);
         if (s != AL_OK)
             return s;
@@ -154,7 +154,7 @@ enum al_status al_param_slice(const struct al_args *a, struct al_slice *ret,
                               struct al_error *err)
 {
     const struct al_shape *x = &a->in[0].shape;
-    struct al_ints starts, ends, axes, steps;
+    struct al_ints starts = { 0 }, ends = { 0 }, axes = { 0 }, steps = { 0 };
     bool seen[AL_MAX_DIMS];
     enum al_status s;
 
@@ -193,7 +193,7 @@ enum al_status al_param_pads(const struct al_args *a, struct al_pads *ret,
                              struct al_error *err)
 {
     size_t rank = a->in[0].shape.rank;
-    struct al_ints pads, axes;
+    struct al_ints pads = { 0 }, axes = { 0 };
     bool seen[AL_MAX_DIMS];
     enum al_status s;
 
@@ -238,8 +238,8 @@ enum al_status al_param_split(const struct al_args *a, size_t n_out, size_t axis
 {
     int64_t dim = a->in[0].shape.dims[axis];
     struct al_tensor list = { 0 };
-    const int64_t *ints;
-    size_t n;
+    const int64_t *ints = NULL;
+    size_t n = 0;
     int64_t sum = 0;
 
     if (al_args_has(a, 1)) {
@@ -313,8 +313,8 @@ enum al_status al_param_resize(const struct al_args *a, struct al_resize *ret,
                                struct al_error *err)
 {
     const struct al_shape *x = &a->in[0].shape;
-    struct al_tensor scales;
-    struct al_ints sizes, axes;
+    struct al_tensor scales = { 0 };
+    struct al_ints sizes = { 0 }, axes = { 0 };
     bool seen[AL_MAX_DIMS];
     enum al_status s;
 

@@ -20,10 +20,11 @@ struct al_args {
 bool al_args_has(const struct al_args *a, size_t i);
 
 /* A short list of integers: axes, starts, pads. */
+#define AL_MAX_INTS ((size_t)2 * AL_MAX_DIMS)
 struct al_ints {
     bool given;
     size_t n;
-    int64_t at[2 * AL_MAX_DIMS];
+    int64_t at[AL_MAX_INTS];
 };
 
 /* Element i of an integer tensor (I64 or I32). */

@@ -122,7 +122,7 @@ static enum al_status take_initializer(struct import *im, struct al_bytes b,
                               .shape = t.shape,
                               .producer = AL_NO_NODE,
                               .data = t.data };
-        uint32_t id;
+        uint32_t id = AL_NO_VALUE;
         s = add_value(im, &v, &id, err);
     }
     if (s != AL_OK)
@@ -202,7 +202,7 @@ static enum al_status add_input(struct import *im, const Onnx__ValueInfoProto *m
                                 struct al_error *err)
 {
     struct al_value v = { .name = m->name, .producer = AL_NO_NODE };
-    uint32_t id;
+    uint32_t id = AL_NO_VALUE;
 
     if (!m->type || m->type->value_case != ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE)
         return al_fail(err, AL_UNSUPPORTED, "it is not a tensor");

@@ -56,23 +56,32 @@ static bool is_divided(const struct al_graph *g, uint32_t value, double divisor,
     return with_number(g, made_by(g, value, AL_OP_MUL), 1 / divisor, ret);
 }
 
-static enum al_status become(struct al_graph *g, uint32_t id, enum al_op op,
-                             const uint32_t *inputs, size_t n,
-                             const struct al_attr *attrs, size_t n_attrs,
+/* Gives node `id` the operator, inputs and attributes of `like`; outputs stay. */
+static enum al_status become(struct al_graph *g, uint32_t id, const struct al_node *like,
                              struct al_error *err)
 {
-    struct al_attr *copy = al_arena_alloc(al_graph_arena(g), n_attrs, sizeof(*copy));
+    struct al_attr *attrs =
+        al_arena_alloc(al_graph_arena(g), like->n_attrs, sizeof(*attrs));
     struct al_node *node = al_graph_node_mut(g, id);
 
-    if (!copy)
+    if (!attrs)
         return al_fail(err, AL_NO_MEMORY, "no memory to compose operators");
-    for (size_t i = 0; i < n_attrs; i++)
-        copy[i] = attrs[i];
-    node->op = op;
+    for (size_t i = 0; i < like->n_attrs; i++)
+        attrs[i] = like->attrs[i];
+    node->op = like->op;
     node->opset = 20;
-    node->attrs = copy;
-    node->n_attrs = n_attrs;
-    return al_graph_set_inputs(g, id, inputs, n, err);
+    node->attrs = attrs;
+    node->n_attrs = like->n_attrs;
+    return al_graph_set_inputs(g, id, like->inputs, like->n_inputs, err);
+}
+
+/* The operator with one input and no attributes. */
+static enum al_status become_unary(struct al_graph *g, uint32_t id, enum al_op op,
+                                   uint32_t x, struct al_error *err)
+{
+    struct al_node like = { .op = op, .n_inputs = 1, .inputs = &x };
+
+    return become(g, id, &like, err);
 }
 
 /* ---- Gelu: x * (erf(x / sqrt 2) + 1) * 0.5, the factors in any order ---- */
@@ -115,7 +124,7 @@ static enum al_status compose_gelu(struct al_graph *g, uint32_t id, struct al_er
         for (size_t x = 0; x < 3; x++)
             if (x != half && is_number(g, f[half], 0.5) &&
                 is_erf_term(g, f[3 - half - x], f[x]))
-                return become(g, id, AL_OP_GELU, &f[x], 1, NULL, 0, err);
+                return become_unary(g, id, AL_OP_GELU, f[x], err);
     return AL_OK;
 }
 
@@ -166,7 +175,12 @@ static enum al_status compose_hard_sigmoid(struct al_graph *g, uint32_t id,
     if (!is_divided(g, al_graph_node(g, id)->outputs[0], 6, &inner) ||
         !is_shifted_relu6(g, inner, &x))
         return AL_OK;
-    return become(g, id, AL_OP_HARD_SIGMOID, &x, 1, attrs, 2, err);
+    struct al_node like = { .op = AL_OP_HARD_SIGMOID,
+                            .n_inputs = 1,
+                            .inputs = &x,
+                            .n_attrs = 2,
+                            .attrs = attrs };
+    return become(g, id, &like, err);
 }
 
 /* At a Mul: x * HardSigmoid(x); at a Mul or Div: x * relu6(x + 3) / 6. */
@@ -177,16 +191,14 @@ static enum al_status compose_hard_swish(struct al_graph *g, uint32_t id,
     uint32_t product = n->outputs[0], x;
 
     for (size_t i = 0; n->op == AL_OP_MUL && i < 2; i++)
-        if (is_hard_sigmoid(g, n->inputs[1 - i], n->inputs[i])) {
-            x = n->inputs[i];
-            return become(g, id, AL_OP_HARD_SWISH, &x, 1, NULL, 0, err);
-        }
+        if (is_hard_sigmoid(g, n->inputs[1 - i], n->inputs[i]))
+            return become_unary(g, id, AL_OP_HARD_SWISH, n->inputs[i], err);
     if (!is_divided(g, n->outputs[0], 6, &product))
         return AL_OK;
     const struct al_node *mul = made_by(g, product, AL_OP_MUL);
     for (size_t i = 0; mul && i < 2; i++)
         if (is_shifted_relu6(g, mul->inputs[1 - i], &x) && x == mul->inputs[i])
-            return become(g, id, AL_OP_HARD_SWISH, &x, 1, NULL, 0, err);
+            return become_unary(g, id, AL_OP_HARD_SWISH, x, err);
     return AL_OK;
 }
 
@@ -283,7 +295,12 @@ static enum al_status compose_layer_norm(struct al_graph *g, uint32_t id,
             !is_parameter_of(g, mul->inputs[!(i >> 1)], x))
             continue;
         uint32_t inputs[] = { x, mul->inputs[!(i >> 1)], bias };
-        return become(g, id, AL_OP_LAYER_NORM, inputs, 3, attrs, 2, err);
+        struct al_node like = { .op = AL_OP_LAYER_NORM,
+                                .n_inputs = 3,
+                                .inputs = inputs,
+                                .n_attrs = 2,
+                                .attrs = attrs };
+        return become(g, id, &like, err);
     }
     return AL_OK;
 }
