@@ -84,10 +84,7 @@ enum al_status sv_net_listen(struct sv_net *net, int fd, struct al_error *err)
 
 static void on_closed(uv_handle_t *handle)
 {
-    struct sv_listener *l = handle->data;
-
-    close(l->fd);
-    free(l);
+    free(handle->data);
 }
 
 void sv_net_stop_listening(struct sv_net *net)
@@ -97,9 +94,10 @@ void sv_net_stop_listening(struct sv_net *net)
 
         net->listeners = l->next;
         net->full = false;
+        uv_close((uv_handle_t *)&l->poll, on_closed);
         while (accept_one(net, l->fd))
             ;
-        uv_close((uv_handle_t *)&l->poll, on_closed);
+        (void)close(l->fd); /* at once: who connects in between would be reset */
     }
     sv_net_drive(net);
 }

@@ -1,0 +1,171 @@
+"""Start, drain, signals, and answers that are never lost."""
+import json
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+import unittest
+
+from daemon import ALIGHTD, IMAGE, MODEL, MODELS, ROOT, Daemon, die_with_parent, main
+
+CLASSIFY = f"/v1/models/{MODEL}:classify"
+
+
+class Load(threading.Thread):
+    """Sends images over one connection at a time until it ends; counts what came of it."""
+
+    def __init__(self, daemon):
+        super().__init__()
+        self.daemon_under_test = daemon
+        self.answered = self.lost = 0
+        self.statuses = set()
+
+    def run(self):
+        while True:
+            try:
+                c = self.daemon_under_test.connect(20)
+                c.connect()
+            except OSError:
+                return
+            if not self.use(c):
+                return
+
+    def use(self, c):
+        """False when a request got no answer although it had been sent whole."""
+        first = True
+        while True:
+            try:
+                c.request("POST", CLASSIFY, IMAGE)
+                answer = c.getresponse()
+                answer.read()
+            except OSError:
+                # On a connection that was idle the server may close first: not its loss.
+                self.lost += first
+                return not first
+            self.statuses.add(answer.status)
+            self.answered += 1
+            first = False
+            if answer.headers["Connection"] == "close":
+                c.close()
+                return True
+
+
+class Life(unittest.TestCase):
+    def test_sigterm_under_load_answers_every_request(self):
+        d = Daemon()
+        load = [Load(d) for _ in range(8)]
+        for t in load:
+            t.start()
+        time.sleep(1)
+        self.assertEqual(d.stop(), 0)
+        for t in load:
+            t.join()
+        self.assertEqual(sum(t.lost for t in load), 0)
+        self.assertGreater(sum(t.answered for t in load), 0)
+        self.assertEqual(set().union(*(t.statuses for t in load)), {200})
+
+    def test_a_draining_server_is_live_but_not_ready(self):
+        d = Daemon(lame_duck_ms=1500)
+        d.process.send_signal(signal.SIGTERM)
+        time.sleep(0.3)
+        status, headers, body = d.ask("GET", "/v2/health/ready")
+        self.assertEqual((status, json.loads(body)), (503, {"ready": False}))
+        self.assertEqual(headers["Connection"], "close")
+        self.assertEqual(d.ask("GET", "/v2/health/live")[0], 200)
+        self.assertEqual(d.ask("POST", CLASSIFY, IMAGE)[0], 200)
+        self.assertEqual(d.process.wait(20), 0)
+
+    def test_a_second_signal_ends_at_once(self):
+        d = Daemon(lame_duck_ms=60000)
+        d.process.send_signal(signal.SIGTERM)
+        time.sleep(0.2)
+        d.process.send_signal(signal.SIGTERM)
+        self.assertEqual(d.process.wait(10), 1)
+
+    def test_sighup_applies_what_may_change_and_names_the_rest(self):
+        with tempfile.NamedTemporaryFile("w", suffix=".json") as f:
+            f.write("{}")
+            f.flush()
+            d = Daemon(config=f.name)
+            f.seek(0)
+            f.write('{"max_body_bytes": 5000, "workers": 7}')
+            f.flush()
+            d.process.send_signal(signal.SIGHUP)
+            for _ in range(200):
+                if "restart" in d.text():
+                    break
+                time.sleep(0.02)
+            self.assertIn('event="setting needs a restart" key=workers', d.text())
+            self.assertIn('event="setting changed" key=max_body_bytes', d.text())
+            self.assertEqual(d.ask("POST", CLASSIFY, b"x" * 5001)[0], 413)
+            self.assertEqual(d.stop(), 0)
+
+    def test_a_broken_package_does_not_stop_the_others(self):
+        with tempfile.TemporaryDirectory() as folder:
+            shutil.copytree(MODELS / MODEL, f"{folder}/{MODEL}")
+            os.makedirs(f"{folder}/broken/1")
+            pathlib.Path(f"{folder}/broken/1/model.onnx").write_bytes(b"no model")
+            d = Daemon(models=folder)
+            self.assertEqual(d.ask("POST", CLASSIFY, IMAGE)[0], 200)
+            status, answer = d.json("GET", "/v2/models/broken")
+            self.assertEqual(status, 503)
+            self.assertIn("broken", answer["error"])
+            self.assertEqual(d.stop(), 0)
+
+    def test_inherited_sockets_are_served(self):
+        with socket.socket() as s:
+            s.bind(("127.0.0.1", 0))
+            s.listen(10)
+            port = s.getsockname()[1]
+            shell = f'exec 3<&{s.fileno()}; export LISTEN_PID=$$ LISTEN_FDS=1; exec "$0" "$@"'
+            p = subprocess.Popen(["/bin/sh", "-c", shell, ALIGHTD, f"--models={MODELS}"],
+                                 pass_fds=[s.fileno()], stderr=subprocess.DEVNULL, preexec_fn=die_with_parent)
+        d = Daemon.__new__(Daemon)
+        d.port = port
+        self.assertEqual(d.ask("GET", "/v2")[0], 200)  # waits in the backlog until it serves
+        p.send_signal(signal.SIGTERM)
+        self.assertEqual(p.wait(20), 0)
+
+    def test_the_service_manager_is_told(self):
+        with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX,
+                                                                    socket.SOCK_DGRAM) as s:
+            s.bind(f"{folder}/notify")
+            s.settimeout(20)
+            d = Daemon(env={"NOTIFY_SOCKET": f"{folder}/notify", "WATCHDOG_USEC": "100000"})
+            heard = {s.recv(1000)[:10] for _ in range(20)}
+            self.assertEqual(heard, {b"READY=1\nST", b"WATCHDOG=1"})
+            heard = b""
+            d.process.send_signal(signal.SIGTERM)
+            while not heard.startswith(b"STOPPING=1"):
+                heard = s.recv(1000)
+            self.assertEqual(d.process.wait(20), 0)
+
+
+class Options(unittest.TestCase):
+    def test_committed_pages_are_current(self):
+        for flag, path in (("--print-page", "docs/configuration.md"),
+                           ("--print-schema", "config/alightd.schema.json")):
+            made = subprocess.run([ALIGHTD, flag], capture_output=True, text=True, check=True)
+            self.assertEqual(made.stdout, (ROOT / path).read_text(), path)
+
+    def test_the_sample_is_sound_and_fits_the_schema(self):
+        sample = ROOT / "config/alightd.json"
+        done = subprocess.run([ALIGHTD, f"--config={sample}", "--check"], capture_output=True)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        schema = json.loads((ROOT / "config/alightd.schema.json").read_text())
+        for key in json.loads(sample.read_text()):
+            self.assertIn(key, schema["properties"])
+
+    def test_bad_options_are_named(self):
+        done = subprocess.run([ALIGHTD, "--wrokers=2"], capture_output=True, text=True)
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("--wrokers", done.stderr)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,190 @@
+"""Framing tricks, slow and absent clients, limits."""
+import json
+import os
+import socket
+import struct
+import threading
+import time
+import unittest
+
+from daemon import IMAGE, MODEL, Daemon, DaemonCase, main, read_all
+
+CLASSIFY = f"/v1/models/{MODEL}:classify"
+
+
+def post(path, body, *headers):
+    lines = [f"POST {path} HTTP/1.1", "Host: a", *headers]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+def status_of(answer):
+    return int(answer[9:12]) if answer.startswith(b"HTTP/1.1 ") else None
+
+
+class Framing(DaemonCase):
+    def test_ambiguous_framing_is_refused(self):
+        for request in (
+                post("/v2", b"0\r\n\r\n", "Content-Length: 5", "Transfer-Encoding: chunked"),
+                post("/v2", b"ab", "Content-Length: 2", "Content-Length: 3"),
+                post("/v2", b"", "Content-Length : 0"),
+                post("/v2", b"", "Transfer-Encoding: gzip"),
+                post("/v2", b"ab", "Content-Length: +2"),
+                b"GET /v2 HTTP/1.1\r\n\r\n",
+                b"GET /v2 HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+                b"GET /v2%00/x HTTP/1.1\r\nHost: a\r\n\r\n"):
+            answer = self.daemon.raw(request, 1)
+            self.assertEqual(status_of(answer), 400, (request, answer))
+
+    def test_an_unknown_expectation_is_refused(self):
+        answer = self.daemon.raw(post("/v2", b"", "Expect: tea", "Content-Length: 0"), 1)
+        self.assertEqual(status_of(answer), 417)
+
+    def test_headers_larger_than_the_pool_are_refused(self):
+        answer = self.daemon.raw(b"GET /v2 HTTP/1.1\r\nHost: a\r\nX: " + b"x" * 100000, 3)
+        self.assertEqual(status_of(answer), 431)
+
+    def test_expect_100_continue(self):
+        with socket.create_connection(("127.0.0.1", self.daemon.port), 5) as s:
+            s.sendall(post(CLASSIFY, b"", f"Content-Length: {len(IMAGE)}", "Expect: 100-continue"))
+            self.assertTrue(s.recv(1000).startswith(b"HTTP/1.1 100"))
+            s.sendall(IMAGE)
+            self.assertEqual(status_of(s.recv(10000)), 200)
+        with socket.create_connection(("127.0.0.1", self.daemon.port), 5) as s:
+            s.sendall(post("/none", b"", "Content-Length: 9", "Expect: 100-continue"))
+            self.assertEqual(status_of(read_all(s)), 404)
+
+    def test_chunked_bodies(self):
+        body = b"".join(b"%x\r\n%s\r\n" % (len(IMAGE[i:i + 7]), IMAGE[i:i + 7])
+                        for i in range(0, len(IMAGE), 7)) + b"0\r\n\r\n"
+        answer = self.daemon.raw(post(CLASSIFY, body, "Transfer-Encoding: chunked",
+                                      "Connection: close"), 5)
+        self.assertEqual(status_of(answer), 200, answer)
+
+    def test_pipelined_requests_are_answered_in_order(self):
+        one = post(CLASSIFY + "?top=1", IMAGE, f"Content-Length: {len(IMAGE)}")
+        two = b"GET /v2/health/live HTTP/1.1\r\nHost: a\r\n\r\n"
+        last = b"GET /none HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+        answer = self.daemon.raw((one + two) * 20 + last, 10)
+        self.assertEqual(answer.count(b"HTTP/1.1 200 OK"), 40)
+        self.assertEqual(answer.count(b'"predictions"'), 20)
+        self.assertTrue(answer.rstrip().endswith(b'}'))
+        self.assertIn(b"HTTP/1.1 404", answer.split(b"HTTP/1.1 200 OK")[-1])
+
+    def test_clients_that_leave_in_the_middle_harm_nobody(self):
+        for n in range(0, 400, 7):
+            with socket.create_connection(("127.0.0.1", self.daemon.port), 5) as s:
+                s.sendall(post(CLASSIFY, IMAGE, f"Content-Length: {len(IMAGE)}")[:n + 1])
+                if n % 2:
+                    s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.assertEqual(self.ask("POST", CLASSIFY, IMAGE)[0], 200)
+
+
+class Limits(DaemonCase):
+    options = {"max_body_bytes": 20000, "max_chunks": 50, "header_timeout_ms": 300,
+               "body_timeout_ms": 500, "idle_timeout_ms": 800, "max_connections": 40}
+
+    def test_bodies_over_the_limit_are_refused(self):
+        self.assert_error(self.ask("POST", CLASSIFY, b"x" * 20001), 413, "20001", "20000")
+        c = self.daemon.connect()
+        c.request("POST", CLASSIFY, b"x" * 50000)
+        self.assertEqual(c.getresponse().status, 413)
+        c.close()
+        huge = self.daemon.raw(post(CLASSIFY, b"x", "Content-Length: 99999999999"), 3)
+        self.assertEqual(status_of(huge), 413)
+        chunked = self.daemon.raw(post(CLASSIFY, b"7530\r\n" + b"x" * 30000 + b"\r\n0\r\n\r\n",
+                                       "Transfer-Encoding: chunked", "Connection: close"), 3)
+        self.assertEqual(status_of(chunked), 413)
+
+    def test_too_many_chunks_are_refused(self):
+        answer = self.daemon.raw(post(CLASSIFY, b"1\r\nx\r\n" * 60 + b"0\r\n\r\n",
+                                      "Transfer-Encoding: chunked", "Connection: close"), 3)
+        self.assertEqual(status_of(answer), 413)
+        self.assertIn(b"50 chunks", answer)
+
+    def assert_closed_within(self, sockets, limit):
+        end = time.monotonic() + limit
+        for s in sockets:
+            s.settimeout(max(0.01, end - time.monotonic()))
+            read_all(s)
+            self.assertLess(time.monotonic(), end)
+            s.close()
+
+    def connect(self, n, data):
+        out = []
+        for _ in range(n):
+            s = socket.create_connection(("127.0.0.1", self.daemon.port), 5)
+            s.sendall(data)
+            out.append(s)
+        return out
+
+    def trickle(self, sockets, data, seconds):
+        """A byte now and then, which keeps time-outs of inactivity away."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            for s in sockets:
+                try:
+                    s.sendall(data)
+                except OSError:
+                    pass
+            time.sleep(0.05)
+
+    def test_slow_headers_are_cut(self):
+        slow = self.connect(20, b"GET /v2 HTTP/1.1\r\nHost: a\r\nX: ")
+        self.trickle(slow, b"x", 0.9)
+        self.assert_closed_within(slow, 2)
+        self.assertEqual(self.ask("GET", "/v2")[0], 200)
+
+    def test_slow_bodies_are_cut(self):
+        slow = self.connect(20, post(CLASSIFY, b"", "Content-Length: 10000"))
+        self.trickle(slow, b"x", 1)
+        self.assert_closed_within(slow, 2)
+
+    def test_idle_connections_are_closed(self):
+        self.assert_closed_within(self.connect(5, b"GET /v2 HTTP/1.1\r\nHost: a\r\n\r\n"), 3)
+        self.assert_closed_within(self.connect(5, b""), 3)
+
+    def test_long_chunk_lines_do_not_stop_the_others(self):
+        bad = post(CLASSIFY, b"1;" + b"a" * 300000, "Transfer-Encoding: chunked")
+        threads = [threading.Thread(target=self.daemon.raw, args=(bad, 2)) for _ in range(10)]
+        for t in threads:
+            t.start()
+        begin = time.monotonic()
+        for _ in range(30):
+            self.assertEqual(self.ask("GET", "/v2/health/live")[0], 200)
+        self.assertLess(time.monotonic() - begin, 5)
+        for t in threads:
+            t.join()
+
+    def test_more_connections_than_the_limit_wait_their_turn(self):
+        held = self.connect(40, b"")
+        late = socket.create_connection(("127.0.0.1", self.daemon.port), 5)
+        late.sendall(b"GET /v2 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        for s in held:
+            s.close()
+        late.settimeout(5)
+        self.assertEqual(status_of(read_all(late)), 200)
+        late.close()
+
+
+class Listening(unittest.TestCase):
+    def test_several_addresses_and_a_unix_socket(self):
+        path = f"/tmp/alight-test-{os.getpid()}.sock"
+        d = Daemon(listen=f"127.0.0.1:0,unix:{path}")
+        with socket.socket(socket.AF_UNIX) as s:
+            s.settimeout(5)
+            s.connect(path)
+            s.sendall(b"GET /v2 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+            self.assertEqual(status_of(read_all(s)), 200)
+        self.assertEqual(d.ask("GET", "/v2")[0], 200)
+        self.assertEqual(d.stop(), 0)
+        os.unlink(path)
+
+    def test_a_bad_address_stops_the_start(self):
+        for address in ("127.0.0.1", "300.0.0.1:80", "127.0.0.1:x", ""):
+            d = Daemon(wait=False, listen=address)
+            self.assertEqual(d.process.wait(20), 1)
+            self.assertIn("alightd: ", d.text())
+
+
+if __name__ == "__main__":
+    main()
