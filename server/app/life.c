@@ -37,6 +37,21 @@ static size_t count_serving(const struct sv_app *app)
     return n;
 }
 
+static void on_watchdog(uv_timer_t *timer)
+{
+    (void)timer;
+    sv_notify("WATCHDOG=1");
+}
+
+/* The service manager counts from READY=1 on. */
+static void start_watchdog(struct sv_app *app)
+{
+    uint64_t ms = sv_watchdog_ns() / NS_PER_MS / 2;
+
+    if (ms)
+        (void)uv_timer_start(&app->life.watchdog, on_watchdog, ms, ms);
+}
+
 static void on_loaded(void *arg, const struct al_error *err)
 {
     struct sv_app *app = arg;
@@ -50,6 +65,7 @@ static void on_loaded(void *arg, const struct al_error *err)
     app->life.state = SV_LIFE_READY;
     (void)snprintf(status, sizeof(status), "READY=1\nSTATUS=serving %zu models", n);
     sv_notify(status);
+    start_watchdog(app);
     sv_log(&app->log, SV_INFO, "ready", SV_NUMBER("models", n),
            SV_NUMBER("ms", since_ms(app->life.start_ns)));
 }
@@ -188,18 +204,9 @@ static void on_hangup(uv_signal_t *signal, int number)
     sv_notify("READY=1");
 }
 
-/* ---- the watchdog of the service manager ---- */
-
-static void on_watchdog(uv_timer_t *timer)
-{
-    (void)timer;
-    sv_notify("WATCHDOG=1");
-}
-
 void sv_life_start(struct sv_app *app)
 {
     struct sv_life *life = &app->life;
-    uint64_t watchdog_ms = sv_watchdog_ns() / NS_PER_MS / 2;
 
     (void)uv_signal_init(&app->loop, &life->term);
     (void)uv_signal_init(&app->loop, &life->interrupt);
@@ -213,8 +220,6 @@ void sv_life_start(struct sv_app *app)
     (void)uv_signal_start(&life->term, on_signal, SIGTERM);
     (void)uv_signal_start(&life->interrupt, on_signal, SIGINT);
     (void)uv_signal_start(&life->hangup, on_hangup, SIGHUP);
-    if (watchdog_ms)
-        (void)uv_timer_start(&life->watchdog, on_watchdog, watchdog_ms, watchdog_ms);
     poll_models(app);
     sv_loader_scan(app->loader, on_loaded, app);
 }

@@ -26,11 +26,11 @@ void sv_notify(const char *state)
     fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return;
-    ssize_t sent = sendto(fd, state, strlen(state), MSG_NOSIGNAL,
+    ssize_t sent = sendto(fd, state, strlen(state), MSG_NOSIGNAL | MSG_DONTWAIT,
                           (struct sockaddr *)&address,
                           (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length));
 
-    (void)sent; /* a manager that does not listen is no reason not to serve */
+    (void)sent; /* a manager that does not listen must not stop us */
     (void)close(fd);
 }
 
