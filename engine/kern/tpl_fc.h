@@ -1,7 +1,8 @@
 /* tpl_fc.h — fully connected layers. Packed weights: for each tile of AL_FC_TILE outputs
  * (the last one rounded up to 16) [n_in][lanes of the tile], so that a row times a tile
  * is one pass over memory with one chain of FMAs for each output, in the order of the
- * inputs. Several rows share the pass; each keeps its own chains. */
+ * inputs. Several rows share the pass, a chunk of inputs at a time, so that the chunk's
+ * weights are still in the cache for the next rows; each row keeps its own chains. */
 #ifndef AL_KERN_TPL_FC_H
 #define AL_KERN_TPL_FC_H
 
@@ -27,12 +28,17 @@ static void fc_pack(size_t n_in, size_t n_out, const float *weights, float *pack
     }
 }
 
-/* Rows x blocks of outputs held in registers. */
+/* Rows that share a pass, and inputs of a chunk (64 KB of weights). */
+#define FC_ROWS  16
+#define FC_CHUNK 256
+
+/* Rows x blocks of outputs held in registers, for one chunk of inputs. */
 struct fc_part {
     size_t n_in, lanes;
     const float *w;        /* first block's lanes of the tile */
     const float *const *x; /* the rows */
-    float *y;              /* results, AL_FC_TILE floats from row to row */
+    size_t first_in;
+    float *y; /* sums so far, AL_FC_TILE floats from row to row */
 };
 
 AL_INLINE void fc_kernel(const int rows, const int blocks, const struct fc_part *f)
@@ -41,12 +47,12 @@ AL_INLINE void fc_kernel(const int rows, const int blocks, const struct fc_part 
 
     AL_UNROLL
     for (int i = 0; i < rows * blocks; i++)
-        acc[i] = v_zero();
+        acc[i] = v_load(f->y + i / blocks * AL_FC_TILE + i % blocks * AL_BLOCK);
     for (size_t i = 0; i < f->n_in; i++) {
         const float *w = f->w + i * f->lanes;
         AL_UNROLL
         for (int r = 0; r < rows; r++) {
-            const vec x = v_set1(f->x[r][i]);
+            const vec x = v_set1(f->x[r][f->first_in + i]);
             AL_UNROLL
             for (int b = 0; b < blocks; b++)
                 acc[r * blocks + b] =
@@ -112,34 +118,48 @@ static void fc_store(const struct al_fc *f, size_t first, size_t n, float *acc, 
     memcpy(y + first, acc, n * sizeof(float));
 }
 
-/* `rows` (1 or 4) rows from `row` on, of the tile whose weights are `w`. */
-static void fc_rows(const struct al_fc *f, size_t tile, const float *w, size_t row,
-                    size_t rows)
+/* `rows` (1 or 4) rows, one chunk, all lanes of the tile; `sums` as fc_part's y. */
+static void fc_chunk(struct fc_part part, size_t rows, const float *w, float *sums)
 {
-    float acc[4 * AL_FC_TILE] = { 0 };
-    const size_t first = tile * AL_FC_TILE, lanes = fc_lanes(f->n_out, tile);
-    const size_t n = f->n_out - first < AL_FC_TILE ? f->n_out - first : AL_FC_TILE;
     size_t step = rows == 4 ? FC_FOUR_BLOCKS : FC_ONE_BLOCKS;
 
-    for (size_t k = 0; k < lanes; k += step * AL_BLOCK) {
-        while (k + step * AL_BLOCK > lanes)
+    for (size_t k = 0; k < part.lanes; k += step * AL_BLOCK) {
+        while (k + step * AL_BLOCK > part.lanes)
             step /= 2;
-        (rows == 4 ? fc_four : fc_one)[step](
-            &(struct fc_part){ f->n_in, lanes, w + k, f->x + row, acc + k });
+        part.w = w + k;
+        part.y = sums + k;
+        (rows == 4 ? fc_four : fc_one)[step](&part);
     }
-    for (size_t r = 0; r < rows; r++)
-        fc_store(f, first, n, acc + r * AL_FC_TILE, f->y[row + r]);
+}
+
+/* One tile for up to FC_ROWS rows from `first` on. */
+static void fc_tile(const struct al_fc *f, size_t tile, size_t first, size_t n_rows)
+{
+    const size_t lanes = fc_lanes(f->n_out, tile), out = tile * AL_FC_TILE;
+    const size_t n = f->n_out - out < AL_FC_TILE ? f->n_out - out : AL_FC_TILE;
+    const float *w = f->weights + out * f->n_in;
+    float sums[FC_ROWS * AL_FC_TILE];
+
+    memset(sums, 0, n_rows * AL_FC_TILE * sizeof(float));
+    for (size_t i = 0; i < f->n_in; i += FC_CHUNK, w += FC_CHUNK * lanes) {
+        struct fc_part part = { .n_in = f->n_in - i < FC_CHUNK ? f->n_in - i : FC_CHUNK,
+                                .lanes = lanes,
+                                .first_in = i };
+        for (size_t r = 0, rows; r < n_rows; r += rows) {
+            rows = r + 4 <= n_rows ? 4 : 1;
+            part.x = f->x + first + r;
+            fc_chunk(part, rows, w, sums + r * AL_FC_TILE);
+        }
+    }
+    for (size_t r = 0; r < n_rows; r++)
+        fc_store(f, out, n, sums + r * AL_FC_TILE, f->y[first + r]);
 }
 
 static void fc(const struct al_fc *f)
 {
     for (size_t t = f->tile_begin; t < f->tile_end; t++) {
-        const float *w = f->weights + t * AL_FC_TILE * f->n_in;
-        size_t row = 0;
-        for (; row + 4 <= f->n_rows; row += 4)
-            fc_rows(f, t, w, row, 4);
-        for (; row < f->n_rows; row++)
-            fc_rows(f, t, w, row, 1);
+        for (size_t r = 0; r < f->n_rows; r += FC_ROWS)
+            fc_tile(f, t, r, f->n_rows - r < FC_ROWS ? f->n_rows - r : FC_ROWS);
     }
 }
 

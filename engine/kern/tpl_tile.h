@@ -155,12 +155,12 @@ AL_INLINE void tile_depthwise(const int px, const int kb, const struct tile *t)
 #define PX_2 14
 #define PX_3 9
 #define PX_4 6
-#define TILES(F, form)                                                              \
-    TILES_1_14(F, 1, form)                                                          \
-    TILES_15_20(F, 1, form)                                                         \
-    TILES_1_14(F, 2, form)                                                          \
-    TILES_1_4(F, 3, form) TILES_5_9(F, 3, form) TILES_1_4(F, 4, form) F(5, 4, form) \
-        F(6, 4, form)
+#define TILES(F, form)      \
+    TILES_1_14(F, 1, form)  \
+    TILES_15_20(F, 1, form) \
+    TILES_1_14(F, 2, form)  \
+    TILES_1_4(F, 3, form)   \
+    TILES_5_9(F, 3, form) TILES_1_4(F, 4, form) F(5, 4, form) F(6, 4, form)
 #define PX_ONE             14
 #define TILES_ONE(F, form) TILES_1_14(F, 1, form)
 #elif defined(__AVX2__) /* 16 registers */
@@ -168,12 +168,12 @@ AL_INLINE void tile_depthwise(const int px, const int kb, const struct tile *t)
 #define PX_2 6
 #define PX_3 4
 #define PX_4 0
-#define TILES(F, form)                                                              \
-    TILES_1_4(F, 1, form)                                                           \
-    TILES_5_9(F, 1, form)                                                           \
-    F(10, 1, form)                                                                  \
-    F(11, 1, form) F(12, 1, form) TILES_1_4(F, 2, form) F(5, 2, form) F(6, 2, form) \
-        TILES_1_4(F, 3, form)
+#define TILES(F, form)    \
+    TILES_1_4(F, 1, form) \
+    TILES_5_9(F, 1, form) \
+    F(10, 1, form)        \
+    F(11, 1, form)        \
+    F(12, 1, form) TILES_1_4(F, 2, form) F(5, 2, form) F(6, 2, form) TILES_1_4(F, 3, form)
 #define PX_ONE             9
 #define TILES_ONE(F, form) TILES_1_4(F, 1, form) TILES_5_9(F, 1, form)
 #else
