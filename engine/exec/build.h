@@ -62,8 +62,9 @@ struct al_draft {
     const uint32_t *in, *out; /* buffers */
     bool in_place;            /* out[0] may overwrite in[0] */
     bool vector;              /* out[0] is in[0] when that is a 1x1 map without halo */
+    bool elided;              /* ... as it turned out: no step is needed */
     const void *own;          /* the family's, from its lower() to finish() */
-    al_finish_fn finish;      /* fills what is left of `step`; no `run`: none is needed */
+    al_finish_fn finish;      /* fills what is left of `step`, run and args above all */
     struct al_step step;
 };
 

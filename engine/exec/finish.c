@@ -65,6 +65,8 @@ static enum al_status finish_steps(struct al_builder *b, struct al_plan *plan,
     for (size_t i = 0; i < b->n_drafts; i++) {
         struct al_draft *d = &b->drafts[i];
 
+        if (d->elided)
+            continue;
         d->step.in = copy_places(b, d->in, d->step.n_in);
         d->step.out = copy_places(b, d->out, d->step.n_out);
         if (!d->step.in || !d->step.out)

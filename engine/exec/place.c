@@ -104,14 +104,14 @@ static bool is_vector(const struct al_builder *b, uint32_t in)
 static void alias_results(struct al_builder *b, struct extent *extents)
 {
     for (uint32_t i = 0; i < b->n_drafts; i++) {
-        const struct al_draft *d = &b->drafts[i];
+        struct al_draft *d = &b->drafts[i];
         struct extent *e = &extents[al_place_root(b, d->in[0])];
         uint32_t out = d->out[0];
 
         if (b->buffers[out].root != out)
             continue;
-        if ((d->in_place && may_overwrite(b, e, d->in[0], out, i)) ||
-            (d->vector && is_vector(b, d->in[0]))) {
+        d->elided = d->vector && is_vector(b, d->in[0]);
+        if (d->elided || (d->in_place && may_overwrite(b, e, d->in[0], out, i))) {
             al_place_inside(b, out, d->in[0], 0);
             extend(e, &extents[out]);
         }

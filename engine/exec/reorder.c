@@ -26,8 +26,7 @@ static enum al_status finish_reorder(struct al_builder *b, struct al_draft *d,
     d->step.args = a;
     a->map = al_buffer_map(b, packs ? d->out[0] : d->in[0]);
     a->reorder = packs ? b->kern->pack : b->kern->unpack;
-    if (b->buffers[d->out[0]].root == d->out[0])
-        d->step.run = run_reorder;
+    d->step.run = run_reorder;
     return AL_OK;
 }
 

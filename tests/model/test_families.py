@@ -274,7 +274,7 @@ def mobilenet3():
 
 def shufflenet():
     return Exits((seq(conv_bn(3, 20, 3, 2), Shuffle(20)), head(20)),
-                 (seq(Shuffle(20), conv_bn(20, 33, 1)), head(33))), (3, 24, 24)
+                 (seq(Shuffle(20), conv_bn(20, 32, 1), Shuffle(32), conv_bn(32, 33, 1)), head(33))), (3, 24, 24)
 
 
 def dilated():
