@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/base/check.h"
 #include "package/decode.h"
 #include "package/taps.h"
 
@@ -34,6 +33,7 @@ static void row_rgb(const struct pk_taps *t, const uint8_t *src, uint8_t *dst)
     for (uint32_t x = 0; x < t->length; x++) {
         const struct pk_tap *tap = &t->taps[x];
         const uint8_t *p = src + 3 * (size_t)tap->first;
+        uint8_t *to = dst + 3 * (size_t)x;
         int32_t r = 0, g = 0, b = 0;
 
         for (uint32_t k = 0; k < tap->n; k++, p += 3) {
@@ -41,9 +41,9 @@ static void row_rgb(const struct pk_taps *t, const uint8_t *src, uint8_t *dst)
             g += p[1] * tap->weights[k];
             b += p[2] * tap->weights[k];
         }
-        dst[3 * x] = to_byte(r);
-        dst[3 * x + 1] = to_byte(g);
-        dst[3 * x + 2] = to_byte(b);
+        to[0] = to_byte(r);
+        to[1] = to_byte(g);
+        to[2] = to_byte(b);
     }
 }
 
@@ -104,17 +104,15 @@ static enum al_status resample(const struct pk_image *src, const struct pk_taps 
     const struct pk_tap *last = &rows->taps[rows->length - 1];
     uint32_t first_row = rows->taps[0].first;
     struct pk_image middle = { 0 };
-    int32_t *sums = NULL;
-    size_t n_sums;
-    enum al_status s = picture_like(src, columns->length,
-                                    last->first + last->n - first_row, &middle, err);
+    int32_t *sums = calloc(columns->length, src->channels * sizeof(*sums));
+    enum al_status s;
 
-    if (s != AL_OK)
-        return s;
-    if (al_mul(middle.width, middle.channels, &n_sums))
-        sums = calloc(n_sums, sizeof(*sums));
-    s = sums ? picture_like(src, columns->length, rows->length, ret, err)
-             : al_fail(err, AL_NO_MEMORY, "resize of %u columns", middle.width);
+    if (!sums)
+        return al_fail(err, AL_NO_MEMORY, "resize to %u columns", columns->length);
+    s = picture_like(src, columns->length, last->first + last->n - first_row, &middle,
+                     err);
+    if (s == AL_OK)
+        s = picture_like(src, columns->length, rows->length, ret, err);
     if (s == AL_OK) {
         pass_horizontal(columns, src, first_row, &middle);
         pass_vertical(rows, &middle, first_row, sums, ret);

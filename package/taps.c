@@ -94,7 +94,7 @@ static enum al_status fill_filtered(struct pk_taps *t, struct axis *a,
     a->scratch = calloc(a->max_taps, sizeof(*a->scratch));
     if (a->scratch && al_mul(span.length, a->max_taps, &n_weights))
         t->weights = calloc(n_weights, sizeof(*t->weights));
-    if (!t->weights) {
+    if (!a->scratch || !t->weights) {
         free(a->scratch);
         return al_fail(err, AL_NO_MEMORY, "resize to %u pixels", span.full);
     }
@@ -115,12 +115,13 @@ static enum al_status fill_nearest(struct pk_taps *t, uint32_t n_source,
     if (!t->weights)
         return al_fail(err, AL_NO_MEMORY, "resize to %u pixels", span.full);
     t->weights[0] = 1 << PK_TAP_BITS;
-    for (uint32_t i = 0; i < span.start + span.length; i++, x += step) {
+    for (uint32_t i = 0; i < span.start + span.length; i++) {
         uint32_t at = x < n_source ? (uint32_t)x : n_source - 1;
 
         if (i >= span.start)
             t->taps[i - span.start] =
                 (struct pk_tap){ .first = at, .n = 1, .weights = t->weights };
+        x += step;
     }
     return AL_OK;
 }

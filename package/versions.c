@@ -43,6 +43,7 @@ static size_t collect(DIR *d, uint32_t *versions)
     const struct dirent *e;
     size_t n = 0;
 
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): `d` is ours alone */
     while (n < MAX_VERSIONS && (e = readdir(d))) {
         uint32_t v = version_of(e->d_name);
 
