@@ -54,9 +54,11 @@ struct al_conv_run {
     const float *weights; /* as packed by this algorithm */
     const float *bias;    /* blocks(out_c) * c floats, zero-padded; never NULL */
     size_t n_rows;
-    const float *const *x;   /* n_rows input buffers */
-    const float *const *add; /* n_rows buffers added before the activation, or NULL */
-    float *const *y;         /* n_rows output buffers; their halo is written as zero */
+    const float *const *x; /* n_rows input buffers */
+    /* n_rows buffers added before the activation, or NULL; a row's may be its `y` when
+     * their halos are equal */
+    const float *const *add;
+    float *const *y; /* n_rows output buffers; their halo is written as zero */
     enum al_conv_act act;
     float act_a, act_b;
     void *scratch; /* scratch_bytes() of it, one per thread */

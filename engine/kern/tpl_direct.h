@@ -210,6 +210,19 @@ static void run_line(const tile_fn *kernels, int32_t max, struct tile t, int32_t
     }
 }
 
+/* The kernels for one group of output blocks, by pixels. */
+static const tile_fn *kernels_of(const struct direct *d, int32_t n)
+{
+    const struct al_conv_shape *s = d->s;
+    const bool three = s->kernel_w == 3 && s->dilation_w == 1;
+
+    if (d->form != DEPTHWISE)
+        return tiles_dense[n];
+    if (three && s->stride_w == 1)
+        return tiles_depthwise_3s1[1];
+    return three && s->stride_w == 2 ? tiles_depthwise_3s2[1] : tiles_depthwise[1];
+}
+
 /* All lines of a chunk for one group of output blocks. */
 static void run_group(const struct direct *d, const struct al_conv_run *r,
                       const struct al_conv_tile *c, const struct al_conv_group *g,
@@ -221,9 +234,8 @@ static void run_group(const struct direct *d, const struct al_conv_run *r,
     const struct plane pa = plane_of(s->out_h, s->out_w, s->add_halo);
     const struct al_post post = { r->act, r->act_a, r->act_b };
     const bool finish = !post_is_clamp(&post, &t.clamp) || !post_keeps_zero(&post);
-    const bool depthwise = d->form == DEPTHWISE;
-    const tile_fn *kernels = depthwise ? tiles_depthwise[1] : tiles_dense[g->n_blocks];
-    const int32_t max = depthwise ? PX_ONE : dense_px[g->n_blocks];
+    const tile_fn *kernels = kernels_of(d, g->n_blocks);
+    const int32_t max = d->form == DEPTHWISE ? PX_ONE : dense_px[g->n_blocks];
     float *y = r->y[c->row] + g->block * py.block;
 
     t.lane = d->form == BLOCKED ? g->c_begin % AL_BLOCK : 0;

@@ -136,6 +136,44 @@ AL_INLINE void tile_depthwise(const int px, const int kb, const struct tile *t)
     tile_end(px, kb, t, acc);
 }
 
+/* Depthwise with three taps a row, side by side: each input vector is loaded once for the
+ * up to three pixels that read it. The order of FMAs is tile_depthwise's. */
+AL_INLINE void tile_depthwise_3(const int px, const int stride, const struct tile *t)
+{
+    vec acc[MAX_ACC], weights[3];
+
+    tile_begin(px, 1, t, acc);
+    for (int32_t r = 0; r < t->kernel_h; r++) {
+        const float *x = t->x + r * t->x_row;
+        AL_UNROLL
+        for (int s = 0; s < 3; s++)
+            weights[s] = v_load(t->w + (r * 3 + s) * AL_BLOCK);
+        AL_UNROLL
+        for (int i = 0; i < (px - 1) * stride + 3; i++) {
+            const vec value = v_load(x + i * AL_BLOCK);
+            AL_UNROLL
+            for (int s = 2; s >= 0; s--) {
+                if (i >= s && (i - s) % stride == 0 && (i - s) / stride < px)
+                    acc[(i - s) / stride] =
+                        v_fma(value, weights[s], acc[(i - s) / stride]);
+            }
+        }
+    }
+    tile_end(px, 1, t, acc);
+}
+
+AL_INLINE void tile_depthwise_3s1(const int px, const int kb, const struct tile *t)
+{
+    (void)kb;
+    tile_depthwise_3(px, 1, t);
+}
+
+AL_INLINE void tile_depthwise_3s2(const int px, const int kb, const struct tile *t)
+{
+    (void)kb;
+    tile_depthwise_3(px, 2, t);
+}
+
 /* Every kernel: TILES(F, form) calls F(pixels, blocks, form) for each register tile that
  * fits the instruction set; TILES_ONE for depthwise, which has no second block to share a
  * load with. PX_n: the most pixels with n blocks. */
@@ -198,7 +236,13 @@ AL_INLINE void tile_depthwise(const int px, const int kb, const struct tile *t)
 TILES(TILE_DEFINE, dense)
 static const tile_fn tiles_dense[5][MAX_PX + 1] = { TILES(TILE_ENTRY, dense) };
 TILES_ONE(TILE_DEFINE, depthwise)
-static const tile_fn tiles_depthwise[5][MAX_PX + 1] = { TILES_ONE(TILE_ENTRY,
+TILES_ONE(TILE_DEFINE, depthwise_3s1)
+TILES_ONE(TILE_DEFINE, depthwise_3s2)
+static const tile_fn tiles_depthwise[2][MAX_PX + 1] = { TILES_ONE(TILE_ENTRY,
                                                                   depthwise) };
+static const tile_fn tiles_depthwise_3s1[2][MAX_PX + 1] = { TILES_ONE(TILE_ENTRY,
+                                                                      depthwise_3s1) };
+static const tile_fn tiles_depthwise_3s2[2][MAX_PX + 1] = { TILES_ONE(TILE_ENTRY,
+                                                                      depthwise_3s2) };
 
 #endif

@@ -204,6 +204,33 @@ static float tolerance(const struct problem *p, const struct al_conv_algo *a)
     return (a->precision == AL_CONV_EXACT ? 1e-6F : 1e-5F) * (2.0F + 0.05F * (float)n);
 }
 
+static bool halos_equal(const struct al_halo *a, const struct al_halo *b)
+{
+    return memcmp(a, b, sizeof(*a)) == 0;
+}
+
+/* The result of row 0 when it overwrites what is added. */
+static void check_in_place(struct prepared *q, const struct guarded *want)
+{
+    const float *x = q->x[0].data, *add = q->add[0].data;
+    float *y = q->add[0].data;
+    const struct al_conv_run r = { .shape = &q->p->s,
+                                   .weights = q->weights.data,
+                                   .bias = q->bias.data,
+                                   .n_rows = 1,
+                                   .x = &x,
+                                   .add = &add,
+                                   .y = &y,
+                                   .act = q->p->act,
+                                   .act_a = q->p->act_a,
+                                   .act_b = q->p->act_b,
+                                   .scratch = q->scratch.data,
+                                   .tile_end = q->algo->n_tiles(&q->p->s, 1) };
+
+    q->algo->run(&r);
+    check_same_bits(q->algo->name, y, want->data, want->n);
+}
+
 static void check_algo(const struct al_conv_algo *a, const struct problem *p)
 {
     struct prepared q = prepare(a, p);
@@ -222,6 +249,8 @@ static void check_algo(const struct al_conv_algo *a, const struct problem *p)
         check_same_bits(a->name, together[i].data, alone[r].data, alone[r].n);
         guarded_free(&together[i]);
     }
+    if (p->with_add && halos_equal(&p->s.add_halo, &p->s.out_halo))
+        check_in_place(&q, &alone[0]);
     for (int r = 0; r < N_ROWS; r++)
         guarded_free(&alone[r]);
     prepared_done(&q);
@@ -348,6 +377,19 @@ static void groups_of_every_kind_are_right(void **unused)
     }
 }
 
+static void depthwise_tails_are_right_for_every_stride(void **unused)
+{
+    (void)unused;
+    for (int32_t w = 1; w <= 36; w++) {
+        for (int32_t stride = 1; stride <= 3; stride++) {
+            struct problem p = { .s = square(20, 20, 5, 3, stride, 1, 20) };
+            p.s.in_w = w;
+            close_shape(&p.s, 1, 1);
+            check_problem(&p);
+        }
+    }
+}
+
 static void one_by_one_is_right_flat_and_by_rows(void **unused)
 {
     (void)unused;
@@ -373,6 +415,8 @@ static void every_activation_and_addition_is_right(void **unused)
                                  .act_a = i < 2 ? 0.25F : -0.5F,
                                  .act_b = 0.75F,
                                  .with_add = i % 2 };
+            if (i == 3)
+                p.s.add_halo = p.s.out_halo;
             check_problem(&p);
         }
     }
@@ -440,6 +484,7 @@ int check_conv(void)
         cmocka_unit_test(every_channel_count_is_right),
         cmocka_unit_test(planar_inputs_of_every_stride_are_right),
         cmocka_unit_test(groups_of_every_kind_are_right),
+        cmocka_unit_test(depthwise_tails_are_right_for_every_stride),
         cmocka_unit_test(one_by_one_is_right_flat_and_by_rows),
         cmocka_unit_test(every_activation_and_addition_is_right),
         cmocka_unit_test(random_shapes_are_right),
