@@ -9,11 +9,24 @@
 #include "server/core/model.h"
 #include "server/proto/classify.h"
 #include "server/proto/oip.h"
+#include "server/proto/tfs.h"
+#include "server/proto/zip.h"
 
 #define NS_PER_MS     1e6
 #define STATUS_GONE   499 /* nobody reads it; for the access log, as nginx has it */
 
 /* ---- back ---- */
+
+static void add_timing(struct sv_exchange *x, const struct sv_call *c)
+{
+    struct sv_call_timing t = sv_call_timing(c);
+    char text[128];
+
+    (void)snprintf(text, sizeof(text), "decode;dur=%.3f, queue;dur=%.3f, compute;dur=%.3f",
+                   (double)t.decode_ns / NS_PER_MS, (double)t.queue_ns / NS_PER_MS,
+                   (double)t.compute_ns / NS_PER_MS);
+    sv_reply_header(&x->reply, "Server-Timing", text);
+}
 
 static void answer(struct sv_call *c)
 {
@@ -36,6 +49,12 @@ static void answer(struct sv_call *c)
         (void)snprintf(number, sizeof(number), "%zu", c->answer_json_size);
         sv_reply_header(&x->reply, "Inference-Header-Content-Length", number);
     }
+    if (c->answer_zipped) {
+        sv_reply_header(&x->reply, "Content-Encoding", "gzip");
+        sv_reply_header(&x->reply, "Vary", "Accept-Encoding");
+    }
+    if (c->request.status == AL_OK)
+        add_timing(x, c);
     x->user = NULL;
     sv_exchange_answer(x);
 }
@@ -97,11 +116,9 @@ static enum al_status read_json_size(const struct sv_exchange *x, struct sv_call
     if (!text)
         return AL_OK;
     c->json_size = strtoull(text, &end, 10);
-    if (*text < '0' || *text > '9' || *end || c->json_size > x->body_size)
+    if (*text < '0' || *text > '9' || *end || c->json_size == SIZE_MAX)
         return al_fail(err, AL_INVALID,
-                       "Inference-Header-Content-Length: '%.40s' is not a number up to "
-                       "the body's %zu bytes",
-                       text, x->body_size);
+                       "Inference-Header-Content-Length: '%.40s' is not a number", text);
     return AL_OK;
 }
 
@@ -123,7 +140,7 @@ static void take_body(struct sv_exchange *x, struct sv_call *c)
     c->request.size_bytes = x->body_size;
     c->content_type = copy_header(x, "Content-Type");
     c->content_encoding = copy_header(x, "Content-Encoding");
-    (void)snprintf(c->request_id, sizeof(c->request_id), "%s", x->request_id);
+    c->accepts_gzip = sv_accepts_gzip(sv_exchange_header(x, "Accept-Encoding"));
     sv_exchange_body_taken(x);
 }
 
@@ -163,6 +180,11 @@ void sv_api_classify(struct sv_exchange *x)
 void sv_api_torchserve(struct sv_exchange *x)
 {
     submit(x, &sv_codec_torchserve);
+}
+
+void sv_api_predict(struct sv_exchange *x)
+{
+    submit(x, &sv_codec_tfs);
 }
 
 void sv_api_infer(struct sv_exchange *x)

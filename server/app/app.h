@@ -5,6 +5,7 @@
 
 #include <uv.h>
 
+#include "server/app/accesslog.h"
 #include "server/app/config.h"
 #include "server/app/listen.h"
 #include "server/app/loader.h"
@@ -39,6 +40,7 @@ struct sv_app {
     struct sv_pool *pool;
     struct sv_loader *loader;
     struct sv_net *net;
+    struct sv_access_log *access_log; /* NULL: none */
     struct sv_bound bound[SV_MAX_LISTENERS];
     size_t n_bound;
     struct sv_life life;
@@ -65,9 +67,18 @@ void sv_api_fail(struct sv_exchange *x, const struct al_error *err);
 /* Replies with `json`, which is taken over. */
 void sv_api_json(struct sv_exchange *x, int status, struct sv_text *json);
 
+/* api_admin.c */
+void sv_api_index(struct sv_exchange *x);
+void sv_api_load(struct sv_exchange *x);
+void sv_api_unload(struct sv_exchange *x);
+void sv_api_status(struct sv_exchange *x);
+void sv_api_logging(struct sv_exchange *x);
+void sv_api_openapi(struct sv_exchange *x);
+
 /* api_infer.c */
 void sv_api_classify(struct sv_exchange *x);
 void sv_api_torchserve(struct sv_exchange *x);
+void sv_api_predict(struct sv_exchange *x);
 void sv_api_infer(struct sv_exchange *x);
 void sv_api_calls_finished(void *user, struct sv_call *calls);
 

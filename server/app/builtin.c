@@ -2,7 +2,40 @@
 
 #include <time.h>
 
+#include "server/core/model.h"
+
 #define MAX_SLEEP_MS 60000
+
+static enum al_status add(struct sv_table *t, enum sv_builtin builtin, const char *name,
+                          struct al_error *err)
+{
+    struct sv_served *served;
+    struct sv_model *model;
+    enum al_status s = sv_served_new_builtin(builtin, name, &served, err);
+
+    if (s != AL_OK)
+        return s;
+    s = sv_served_to_model(served, &model, err);
+    if (s != AL_OK) {
+        sv_served_free(served);
+        return s;
+    }
+    s = sv_table_set(t, name, served->version, SV_MODEL_READY, "", model);
+    if (s != AL_OK)
+        sv_model_unref(model);
+    return s;
+}
+
+enum al_status sv_builtin_add(struct sv_table *t, const char *alias, struct al_error *err)
+{
+    enum al_status s = add(t, SV_BUILTIN_IDENTITY, "identity_fp32", err);
+
+    if (s == AL_OK)
+        s = add(t, SV_BUILTIN_SLEEP, "sleep", err);
+    if (s == AL_OK && *alias)
+        s = add(t, SV_BUILTIN_IDENTITY, alias, err);
+    return s;
+}
 
 /* Sleeps as long as the longest of the rows asks for. */
 static void sleep_for(size_t n, const struct al_stage_row *rows)

@@ -80,6 +80,7 @@ static void stop(struct sv_app *app)
     sv_log(&app->log, SV_INFO, "stopped",
            SV_NUMBER("drain_ms", since_ms(life->drain_ns)));
     sv_net_close(app->net);
+    sv_access_log_close(app->access_log);
     sv_pool_stop(app->pool);
     uv_close((uv_handle_t *)&life->term, NULL);
     uv_close((uv_handle_t *)&life->interrupt, NULL);
@@ -193,6 +194,7 @@ static void on_hangup(uv_signal_t *signal, int number)
     struct al_error err;
 
     (void)number;
+    sv_access_log_reopen(app->access_log);
     sv_notify("RELOADING=1");
     if (sv_config_load(app->argc, app->argv, &fresh, &command, &err) == AL_OK)
         apply(app, &fresh);

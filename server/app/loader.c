@@ -229,6 +229,37 @@ static bool is_listed(const char *name, char **names, size_t n)
     return false;
 }
 
+/* Unloaded on demand: only a load by name brings it back. */
+#define REASON_UNLOADED "unloaded"
+
+bool sv_loader_unload(struct sv_loader *l, const char *name)
+{
+    bool found = false;
+
+    for (size_t i = 0; i < sv_table_n(l->p.table); i++) {
+        const struct sv_entry *e = sv_table_at(l->p.table, i);
+
+        if (strcmp(e->name, name) != 0 || !e->model)
+            continue;
+        found |= sv_table_set(l->p.table, name, e->version, SV_MODEL_UNAVAILABLE,
+                              REASON_UNLOADED, NULL) == AL_OK;
+    }
+    if (found)
+        sv_log(l->p.log, SV_INFO, "model unloaded", SV_TEXT("model", name));
+    return found;
+}
+
+static bool is_unloaded(const struct sv_loader *l, const char *name)
+{
+    for (size_t i = 0; i < sv_table_n(l->p.table); i++) {
+        const struct sv_entry *e = sv_table_at(l->p.table, i);
+
+        if (strcmp(e->name, name) == 0 && strcmp(e->reason, REASON_UNLOADED) == 0)
+            return true;
+    }
+    return false;
+}
+
 /* Packages that are in the table but not on the disk any more. */
 static void drop_missing(struct sv_loader *l, char **names, size_t n)
 {
@@ -259,7 +290,8 @@ void sv_loader_scan(struct sv_loader *l, sv_loaded_fn done, void *arg)
     }
     drop_missing(l, names, n);
     for (size_t i = 0; i < n; i++)
-        (void)queue(l, names[i], NULL, NULL);
+        if (!is_unloaded(l, names[i]))
+            (void)queue(l, names[i], NULL, NULL);
     sv_load_list_free(names, n);
     if (!queue(l, NULL, done, arg))
         report_no_memory(done, arg);

@@ -37,6 +37,9 @@ void sv_loader_load(struct sv_loader *l, const char *name, sv_loaded_fn done, vo
 /* The same for every package of the folder; `done` is called after the last one, with the
  * error of the folder itself or NULL. */
 void sv_loader_scan(struct sv_loader *l, sv_loaded_fn done, void *arg);
+/* Takes every version of `name` out of service, until it is loaded by name again; what is
+ * in flight finishes. False: there is none. */
+bool sv_loader_unload(struct sv_loader *l, const char *name);
 /* Nothing is queued or under way. */
 bool sv_loader_is_idle(const struct sv_loader *l);
 

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "server/app/app.h"
+#include "server/app/builtin.h"
 #include "server/app/cpus.h"
 #include "server/app/metrics.h"
 #include "server/app/notify.h"
@@ -81,7 +82,11 @@ static enum al_status start_loader(struct sv_app *app, struct al_error *err)
     }
     p.table = app->table = sv_table_new();
     app->loader = app->table ? sv_loader_new(&p) : NULL;
-    return app->loader ? AL_OK : al_fail(err, AL_NO_MEMORY, "table of models");
+    if (!app->loader)
+        return al_fail(err, AL_NO_MEMORY, "table of models");
+    return app->config.test_models
+               ? sv_builtin_add(app->table, app->config.test_model_alias, err)
+               : AL_OK;
 }
 
 static void flush(void *user)
@@ -98,6 +103,13 @@ static void complain(void *user, const char *text)
     sv_log(&app->log, SV_DEBUG, "libmicrohttpd", SV_TEXT("text", text));
 }
 
+static void log_access(void *user, const struct sv_exchange *x, bool sent)
+{
+    struct sv_app *app = user;
+
+    sv_access_log_add(app->access_log, x, sent);
+}
+
 static enum al_status start_net(struct sv_app *app, struct al_error *err)
 {
     const struct sv_net_params p = { .loop = &app->loop,
@@ -106,6 +118,7 @@ static enum al_status start_net(struct sv_app *app, struct al_error *err)
                                      .n_routes = sv_n_routes,
                                      .user = app,
                                      .flush = flush,
+                                     .finished = app->access_log ? log_access : NULL,
                                      .complain = complain };
     enum al_status s = sv_net_new(&p, &app->net, err);
 
@@ -139,6 +152,9 @@ static enum al_status start(struct sv_app *app, struct al_error *err)
         s = start_pool(app, err);
     if (s == AL_OK)
         s = start_loader(app, err);
+    if (s == AL_OK && app->config.access_log[0])
+        s = sv_access_log_new(&app->loop, app->config.access_log, app->log.json,
+                              &app->access_log, err);
     if (s == AL_OK)
         s = start_net(app, err);
     if (s == AL_OK)
@@ -149,6 +165,7 @@ static enum al_status start(struct sv_app *app, struct al_error *err)
 static void finish(struct sv_app *app)
 {
     sv_net_free(app->net);
+    sv_access_log_free(app->access_log);
     sv_loader_free(app->loader);
     sv_table_free(app->table);
     sv_pool_free(app->pool);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "server/core/model.h"
+#include "server/proto/zip.h"
 
 struct sv_call *sv_call_new(struct sv_model *model, const struct sv_codec *codec)
 {
@@ -89,10 +90,62 @@ const float *sv_call_probs(const struct sv_call *c, size_t i)
                : row->data;
 }
 
+struct sv_call_timing sv_call_timing(const struct sv_call *c)
+{
+    const struct sv_request *r = &c->request;
+    struct sv_call_timing t = { .decode_ns = r->decode_ns,
+                                .total_ns = r->done_ns - r->arrived_ns };
+
+    for (uint32_t i = 0; i < r->n_rows; i++) {
+        const struct sv_row *row = &r->rows[i];
+
+        t.queue_ns = row->queue_ns > t.queue_ns ? row->queue_ns : t.queue_ns;
+        t.compute_ns = row->compute_ns > t.compute_ns ? row->compute_ns : t.compute_ns;
+    }
+    return t;
+}
+
+/* The body without its Content-Encoding. */
+static enum al_status unzip(struct sv_call *c, const struct sv_decoder *d,
+                            struct al_error *err)
+{
+    struct sv_text plain = { 0 };
+    enum al_status s;
+
+    if (!c->content_encoding || c->body_size == 0)
+        return AL_OK;
+    s = sv_unzip(c->content_encoding, c->body, c->body_size, d->limits.max_body_bytes,
+                 &plain, err);
+    if (s != AL_OK || !plain.data) {
+        sv_text_done(&plain);
+        return s;
+    }
+    free(c->body);
+    c->body = plain.data;
+    c->body_size = plain.size;
+    return AL_OK;
+}
+
+/* Inference-Header-Content-Length counts what is left after decompression. */
+static enum al_status check_json_size(const struct sv_call *c, struct al_error *err)
+{
+    if (c->json_size == SIZE_MAX || c->json_size <= c->body_size)
+        return AL_OK;
+    return al_fail(err, AL_INVALID,
+                   "Inference-Header-Content-Length: %zu is more than the body's %zu bytes",
+                   c->json_size, c->body_size);
+}
+
 void sv_call_decode(struct sv_call *c, const struct sv_decoder *d,
                     enum al_status *ret_status)
 {
-    *ret_status = c->codec->decode(c, d, &c->error);
+    enum al_status s = unzip(c, d, &c->error);
+
+    if (s == AL_OK)
+        s = check_json_size(c, &c->error);
+    if (s == AL_OK)
+        s = c->codec->decode(c, d, &c->error);
+    *ret_status = s;
     free(c->body); /* the rows hold what matters */
     c->body = NULL;
 }
@@ -124,6 +177,8 @@ void sv_call_encode(struct sv_call *c)
     }
     c->http_status = 200;
     c->codec->encode(c);
+    if (c->accepts_gzip)
+        c->answer_zipped = sv_zip(&c->answer);
 }
 
 void sv_top_classes(const float *probs, size_t n, size_t k, uint32_t *ret)

@@ -56,7 +56,7 @@ struct sv_call {
     char *content_type;     /* owned, may be NULL */
     char *content_encoding; /* owned, may be NULL */
     size_t json_size;       /* Inference-Header-Content-Length; SIZE_MAX: not given */
-    char request_id[129];
+    bool accepts_gzip;
 
     void *state; /* of the codec */
     void (*state_free)(void *state);
@@ -68,6 +68,7 @@ struct sv_call {
     struct sv_text answer;
     const char *answer_type; /* static; NULL: application/json */
     size_t answer_json_size; /* Inference-Header-Content-Length; 0: none */
+    bool answer_zipped;      /* Content-Encoding: gzip */
 
     void *owner;          /* of whoever waits for the answer */
     struct sv_call *next; /* in the list of collected or finished calls */
@@ -91,6 +92,12 @@ AL_MUST_CHECK enum al_status sv_call_image(const struct sv_call *c,
                                            struct al_error *err);
 /* Probabilities row `i` was answered with. */
 const float *sv_call_probs(const struct sv_call *c, size_t i);
+
+/* Where the time of an answered request went: its slowest row. */
+struct sv_call_timing {
+    uint64_t decode_ns, queue_ns, compute_ns, total_ns;
+};
+struct sv_call_timing sv_call_timing(const struct sv_call *c);
 
 void sv_call_decode(struct sv_call *c, const struct sv_decoder *d,
                     enum al_status *ret_status);

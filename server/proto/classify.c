@@ -112,23 +112,18 @@ static void put_certificate(struct sv_text *t, const struct sv_call *c,
     }
 }
 
-static void put_timing(struct sv_text *t, const struct sv_request *r)
+static void put_timing(struct sv_text *t, const struct sv_call *c)
 {
-    uint64_t queue_ns = 0, compute_ns = 0;
+    struct sv_call_timing timing = sv_call_timing(c);
 
-    for (uint32_t i = 0; i < r->n_rows; i++) {
-        queue_ns = r->rows[i].queue_ns > queue_ns ? r->rows[i].queue_ns : queue_ns;
-        compute_ns =
-            r->rows[i].compute_ns > compute_ns ? r->rows[i].compute_ns : compute_ns;
-    }
     sv_text_str(t, "\"timing_us\":{\"decode\":");
-    sv_text_u64(t, r->decode_ns / 1000);
+    sv_text_u64(t, timing.decode_ns / 1000);
     sv_text_str(t, ",\"queue\":");
-    sv_text_u64(t, queue_ns / 1000);
+    sv_text_u64(t, timing.queue_ns / 1000);
     sv_text_str(t, ",\"compute\":");
-    sv_text_u64(t, compute_ns / 1000);
+    sv_text_u64(t, timing.compute_ns / 1000);
     sv_text_str(t, ",\"total\":");
-    sv_text_u64(t, (r->done_ns - r->arrived_ns) / 1000);
+    sv_text_u64(t, timing.total_ns / 1000);
     sv_text_str(t, "}");
 }
 
@@ -147,7 +142,7 @@ static void encode(struct sv_call *c)
         sv_text_str(t, "}");
     }
     sv_text_str(t, "],");
-    put_timing(t, &c->request);
+    put_timing(t, c);
     sv_text_str(t, "}\n");
 }
 

@@ -1,0 +1,267 @@
+/* api_admin.c — the repository of models, logging, and what the server can do. */
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/app/app.h"
+#include "server/app/load.h"
+
+#define MAX_BODY_BYTES 65536 /* an administrative body is small */
+
+/* ---- repository ---- */
+
+static void put_entry(struct sv_text *t, const struct sv_entry *e)
+{
+    sv_text_str(t, "{\"name\":");
+    sv_text_json(t, e->name, strlen(e->name));
+    if (e->version)
+        sv_text_printf(t, ",\"version\":\"%u\"", e->version);
+    sv_text_printf(t, ",\"state\":\"%s\",\"reason\":", sv_model_state_name(e->state));
+    sv_text_json(t, e->reason, strlen(e->reason));
+    sv_text_str(t, "}");
+}
+
+/* The body as an object; an empty body is an empty one. NULL and a reply: it is none. */
+static json_t *read_body(struct sv_exchange *x)
+{
+    json_error_t at;
+    json_t *object = NULL;
+
+    if (x->body_size == 0)
+        return json_object();
+    if (x->body_size <= MAX_BODY_BYTES)
+        object = json_loadb(x->body, x->body_size, JSON_REJECT_DUPLICATES, &at);
+    if (json_is_object(object))
+        return object;
+    json_decref(object);
+    sv_reply_error(&x->reply, 400, "the body is not a (small) JSON object");
+    return NULL;
+}
+
+void sv_api_index(struct sv_exchange *x)
+{
+    const struct sv_app *app = sv_app_of(x);
+    json_t *body = read_body(x);
+    struct sv_text t = { 0 };
+    const char *comma = "";
+    bool only_ready;
+
+    if (!body)
+        return;
+    only_ready = json_is_true(json_object_get(body, "ready"));
+    json_decref(body);
+    sv_text_str(&t, "[");
+    for (size_t i = 0; i < sv_table_n(app->table); i++) {
+        const struct sv_entry *e = sv_table_at(app->table, i);
+
+        if (only_ready && e->state != SV_MODEL_READY)
+            continue;
+        sv_text_str(&t, comma);
+        put_entry(&t, e);
+        comma = ",";
+    }
+    sv_text_str(&t, "]");
+    sv_api_json(x, 200, &t);
+}
+
+static void on_loaded(void *arg, const struct al_error *err)
+{
+    struct sv_exchange *x = arg;
+
+    if (err)
+        sv_api_fail(x, err);
+    else
+        sv_reply_static(&x->reply, 200, "{}", NULL);
+    sv_exchange_answer(x);
+    sv_net_drive(x->net);
+}
+
+/* Models come from the folder only: a body that brings or names files is refused. */
+static bool is_plain_load(struct sv_exchange *x)
+{
+    json_t *body = read_body(x);
+    const char *key;
+    json_t *value;
+    bool ok = body != NULL;
+
+    json_object_foreach(json_object_get(body, "parameters"), key, value)
+    {
+        if (strncmp(key, "file:", 5) == 0 || strcmp(key, "config") == 0) {
+            sv_reply_error(&x->reply, 400,
+                           "parameters 'file:' and 'config' are not accepted: models are "
+                           "loaded from the server's folder as they are");
+            ok = false;
+            break;
+        }
+    }
+    json_decref(body);
+    return ok;
+}
+
+void sv_api_load(struct sv_exchange *x)
+{
+    struct sv_app *app = sv_app_of(x);
+    const char *name = x->args.value[0];
+    struct al_error err;
+
+    if (!is_plain_load(x))
+        return;
+    if (!sv_load_is_name(name)) {
+        (void)al_fail(&err, AL_INVALID, "'%s' is no name of a package", name);
+        sv_api_fail(x, &err);
+        return;
+    }
+    sv_exchange_park(x);
+    sv_loader_load(app->loader, name, on_loaded, x);
+}
+
+void sv_api_unload(struct sv_exchange *x)
+{
+    struct sv_app *app = sv_app_of(x);
+    const char *name = x->args.value[0];
+    struct al_error err;
+
+    if (sv_loader_unload(app->loader, name)) {
+        sv_reply_static(&x->reply, 200, "{}", NULL);
+        return;
+    }
+    (void)al_fail(&err, AL_NOT_FOUND, "Request for unknown model: '%s' is not found", name);
+    sv_api_fail(x, &err);
+}
+
+/* ---- TensorFlow Serving's status ---- */
+
+void sv_api_status(struct sv_exchange *x)
+{
+    const struct sv_app *app = sv_app_of(x);
+    struct sv_text t = { 0 };
+    struct sv_model *m;
+    struct al_error err;
+    const char *comma = "";
+
+    if (sv_api_model(x, &m, &err) != AL_OK && err.status == AL_NOT_FOUND) {
+        sv_api_fail(x, &err);
+        return;
+    }
+    sv_text_str(&t, "{\"model_version_status\":[");
+    for (size_t i = 0; i < sv_table_n(app->table); i++) {
+        const struct sv_entry *e = sv_table_at(app->table, i);
+        bool serves = e->model != NULL;
+
+        if (strcmp(e->name, x->args.value[0]) != 0)
+            continue;
+        sv_text_printf(&t, "%s{\"version\":\"%u\",\"state\":\"%s\",\"status\":"
+                           "{\"error_code\":\"%s\",\"error_message\":",
+                       comma, e->version, serves ? "AVAILABLE" : "END",
+                       serves ? "OK" : "UNAVAILABLE");
+        sv_text_json(&t, e->reason, strlen(e->reason));
+        sv_text_str(&t, "}}");
+        comma = ",";
+    }
+    sv_text_str(&t, "]}");
+    sv_api_json(x, 200, &t);
+}
+
+/* ---- logging ---- */
+
+static void put_logging(struct sv_text *t, enum sv_level level)
+{
+    sv_text_printf(t,
+                   "{\"log_error\":true,\"log_warning\":%s,\"log_info\":%s,"
+                   "\"log_verbose_level\":%d}",
+                   level >= SV_WARNING ? "true" : "false",
+                   level >= SV_INFO ? "true" : "false", level == SV_DEBUG);
+}
+
+/* The quietest level that keeps what the settings want to see. */
+static enum sv_level level_of(const json_t *settings, enum sv_level now)
+{
+    const json_t *warning = json_object_get(settings, "log_warning");
+    const json_t *info = json_object_get(settings, "log_info");
+    const json_t *verbose = json_object_get(settings, "log_verbose_level");
+    bool wants_warning = warning ? json_is_true(warning) : now >= SV_WARNING;
+    bool wants_info = info ? json_is_true(info) : now >= SV_INFO;
+    bool wants_debug = verbose ? json_integer_value(verbose) > 0 : now >= SV_DEBUG;
+
+    if (wants_debug)
+        return SV_DEBUG;
+    if (wants_info)
+        return SV_INFO;
+    return wants_warning ? SV_WARNING : SV_ERROR;
+}
+
+void sv_api_logging(struct sv_exchange *x)
+{
+    struct sv_app *app = sv_app_of(x);
+    enum sv_level level = (enum sv_level)atomic_load(&app->log.level);
+    struct sv_text t = { 0 };
+
+    if (x->method == SV_POST) {
+        json_t *settings = read_body(x);
+
+        if (!settings)
+            return;
+        level = level_of(settings, level);
+        json_decref(settings);
+        atomic_store(&app->log.level, (int)level);
+    }
+    put_logging(&t, level);
+    sv_api_json(x, 200, &t);
+}
+
+/* ---- openapi.json ---- */
+
+static void put_operation(struct sv_text *t, const struct sv_route *r, const char *name)
+{
+    const char *comma = "";
+
+    sv_text_printf(t, "\"%s\":{\"summary\":", name);
+    sv_text_json(t, r->summary, strlen(r->summary));
+    sv_text_str(t, ",\"parameters\":[");
+    for (const char *p = strchr(r->pattern, '{'); p; p = strchr(p + 1, '{')) {
+        sv_text_printf(t, "%s{\"name\":\"%.*s\",\"in\":\"path\",\"required\":true,"
+                          "\"schema\":{\"type\":\"string\"}}",
+                       comma, (int)strcspn(p + 1, "}"), p + 1);
+        comma = ",";
+    }
+    sv_text_str(t, "],\"responses\":{\"200\":{\"description\":\"success\"},"
+                   "\"default\":{\"$ref\":\"#/components/responses/error\"}}}");
+}
+
+static void put_path(struct sv_text *t, const struct sv_route *r)
+{
+    static const struct {
+        enum sv_method method;
+        const char *name;
+    } methods[] = {
+        { SV_GET, "get" }, { SV_POST, "post" }, { SV_PUT, "put" }, { SV_DELETE, "delete" }
+    };
+    const char *comma = "";
+
+    sv_text_printf(t, "\"%s\":{", r->pattern);
+    for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
+        if (!(r->methods & methods[i].method))
+            continue;
+        sv_text_str(t, comma);
+        put_operation(t, r, methods[i].name);
+        comma = ",";
+    }
+    sv_text_str(t, "}");
+}
+
+void sv_api_openapi(struct sv_exchange *x)
+{
+    struct sv_text t = { 0 };
+
+    sv_text_str(&t, "{\"openapi\":\"3.1.0\",\"info\":{\"title\":\"Alight\",\"version\":\""
+                    ALIGHT_VERSION "\"},\"components\":{\"responses\":{\"error\":"
+                    "{\"description\":\"failure\",\"content\":{\"application/json\":"
+                    "{\"schema\":{\"type\":\"object\",\"properties\":{\"error\":"
+                    "{\"type\":\"string\"}}}}}}}},\"paths\":{");
+    for (size_t i = 0; i < sv_n_routes; i++) {
+        sv_text_str(&t, i ? "," : "");
+        put_path(&t, &sv_routes[i]);
+    }
+    sv_text_str(&t, "}}");
+    sv_api_json(x, 200, &t);
+}

@@ -1,0 +1,125 @@
+#include "server/proto/tfs.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/proto/base64.h"
+#include "server/proto/call.h"
+#include "server/proto/json_doc.h"
+#include "server/proto/json_numbers.h"
+#include "server/proto/tensor.h"
+
+static enum al_status count(void *arg, const double *values, size_t n,
+                            struct al_error *err)
+{
+    (void)values;
+    (void)err;
+    *(size_t *)arg += n;
+    return AL_OK;
+}
+
+/* Nested numbers: as many instances as the model's input goes into them. */
+static enum al_status take_numbers(struct sv_call *c, const struct sv_decoder *d,
+                                   const struct sv_json_span *span, struct al_error *err)
+{
+    size_t n = 0;
+    const struct sv_json_sink counter = { count, &n };
+    struct sv_fill f = sv_fill_call(c, AL_F32);
+    enum al_status s = sv_json_numbers(span->text, span->size, &counter, err);
+
+    if (s == AL_OK && n % f.row_elements != 0)
+        s = al_fail(err, AL_INVALID, "instances: %zu numbers, one input has %zu", n,
+                    f.row_elements);
+    if (s == AL_OK)
+        s = sv_call_make_rows(c, d, n / f.row_elements, err);
+    f.n_rows = c->request.n_rows;
+    return s == AL_OK ? sv_fill_json(&f, span, err) : s;
+}
+
+/* {"b64": …}, alone or as the value of one named input. */
+static const json_t *base64_of(json_t *instance)
+{
+    const json_t *text = json_object_get(instance, "b64");
+
+    if (!text && json_object_size(instance) == 1)
+        text = json_object_get(
+            json_object_iter_value(json_object_iter(instance)), "b64");
+    return text;
+}
+
+static enum al_status take_image(struct sv_call *c, const struct sv_decoder *d, size_t i,
+                                 json_t *instance, struct al_error *err)
+{
+    const json_t *text = base64_of(instance);
+    size_t length = json_string_length(text), size;
+    uint8_t *image;
+    enum al_status s;
+
+    if (!text || !json_is_string(text))
+        return al_fail(err, AL_INVALID, "neither numbers nor {\"b64\": …}");
+    image = malloc(SV_BASE64_BYTES(length));
+    if (!image)
+        return al_fail(err, AL_NO_MEMORY, "base64");
+    s = sv_base64_decode(json_string_value(text), length, image, &size)
+            ? sv_call_image(c, d, i, image, size, err)
+            : al_fail(err, AL_INVALID, "not base64");
+    free(image);
+    return s;
+}
+
+static enum al_status take_images(struct sv_call *c, const struct sv_decoder *d,
+                                  const json_t *instances, struct al_error *err)
+{
+    size_t n = json_array_size(instances);
+    enum al_status s = sv_call_make_rows(c, d, n, err);
+
+    for (size_t i = 0; i < n && s == AL_OK; i++) {
+        s = take_image(c, d, i, json_array_get(instances, i), err);
+        if (s != AL_OK)
+            return al_error_prefix(err, s, "instance %zu", i);
+    }
+    return s;
+}
+
+static enum al_status decode(struct sv_call *c, const struct sv_decoder *d,
+                             struct al_error *err)
+{
+    struct sv_json_doc doc;
+    const struct sv_json_span *span;
+    const json_t *instances;
+    enum al_status s =
+        sv_json_doc_read(c->body, c->body_size, d->limits.max_json_depth, &doc, err);
+
+    if (s == AL_OK) {
+        instances = json_object_get(doc.root, "instances");
+        span = sv_json_doc_span(&doc, instances);
+        if (span)
+            s = take_numbers(c, d, span, err);
+        else if (json_is_array(instances))
+            s = take_images(c, d, instances, err);
+        else
+            s = al_fail(err, AL_INVALID, "'instances' is missing or not an array");
+    }
+    sv_json_doc_done(&doc);
+    return s;
+}
+
+static void encode(struct sv_call *c)
+{
+    struct sv_text *t = &c->answer;
+
+    sv_text_str(t, "{\"predictions\":[");
+    for (uint32_t i = 0; i < c->request.n_rows; i++) {
+        const float *probs = sv_call_probs(c, i);
+
+        sv_text_str(t, i ? ",[" : "[");
+        for (size_t k = 0; k < c->served->n_classes; k++) {
+            sv_text_str(t, k ? "," : "");
+            sv_text_number(t, (double)probs[k], 9);
+        }
+        sv_text_str(t, "]");
+    }
+    sv_text_str(t, "]}\n");
+}
+
+const struct sv_codec sv_codec_tfs = { decode, encode };
