@@ -1,0 +1,284 @@
+"""Overload, deadlines, absent clients, models that come and go, other protocols."""
+import base64
+import gzip
+import json
+import os
+import pathlib
+import shutil
+import socket
+import struct
+import tempfile
+import threading
+import time
+import unittest
+import zlib
+
+from daemon import IMAGE, MODEL, MODELS, Daemon, DaemonCase, main, sample
+
+CLASSIFY = f"/v1/models/{MODEL}:classify"
+SLEEP = "/v2/models/sleep/infer"
+
+
+def tensor(values, shape, **parameters):
+    return json.dumps({"parameters": parameters, "inputs": [
+        {"name": "INPUT0", "datatype": "FP32", "shape": shape, "data": values}]})
+
+
+def nap(ms, **parameters):
+    return tensor([ms], [1, 1], **parameters)
+
+
+class Background(threading.Thread):
+    """One request on its own connection; `answer` is (status, headers, body)."""
+
+    def __init__(self, daemon, *request):
+        super().__init__()
+        self.args = daemon, request
+        self.answer = None
+        self.start()
+
+    def run(self):
+        daemon, request = self.args
+        self.answer = daemon.ask(*request)
+
+
+class Overload(DaemonCase):
+    options = {"test_models": "true", "workers": 2, "max_queue_rows": 12, "deadline_ms": 8000}
+
+    def occupy(self, n, ms):
+        threads = [Background(self.daemon, "POST", SLEEP, nap(ms)) for _ in range(n)]
+        time.sleep(0.3)
+        return threads
+
+    def test_a_full_queue_refuses_at_once_and_says_when_to_come_again(self):
+        threads = self.occupy(12, 700)
+        begin = time.monotonic()
+        status, headers, body = self.ask("POST", SLEEP, nap(1))
+        self.assertLess(time.monotonic() - begin, 0.4)
+        self.assertEqual(status, 503, body)
+        self.assertGreaterEqual(int(headers["Retry-After"]), 1)
+        self.assertEqual(self.ask("GET", "/v2/health/ready")[0], 200)
+        for t in threads:
+            t.join()
+            self.assertEqual(t.answer[0], 200)
+        self.assertEqual(self.ask("POST", SLEEP, nap(1))[0], 200)
+
+    def test_a_deadline_is_kept_while_every_worker_is_busy(self):
+        threads = self.occupy(4, 900)
+        begin = time.monotonic()
+        status, _, body = self.ask("POST", f"{CLASSIFY}?deadline_ms=100", IMAGE)
+        waited = time.monotonic() - begin
+        self.assertEqual(status, 504, body)
+        self.assertLess(waited, 0.6)
+        begin = time.monotonic()
+        self.assertEqual(self.ask("POST", SLEEP, nap(3000, deadline_us=200000))[0], 504)
+        self.assertLess(time.monotonic() - begin, 0.9)
+        for t in threads:
+            t.join()
+
+    def test_requests_of_clients_that_left_are_dropped(self):
+        threads = self.occupy(4, 900)
+        request = nap(5000).encode()
+        head = f"POST {SLEEP} HTTP/1.1\r\nHost: a\r\nContent-Length: {len(request)}\r\n\r\n"
+        for _ in range(6):
+            with socket.create_connection(("127.0.0.1", self.daemon.port)) as s:
+                s.sendall(head.encode() + request)
+        for t in threads:
+            t.join()
+        begin = time.monotonic()
+        self.assertEqual(self.ask("POST", SLEEP, nap(1))[0], 200)
+        self.assertLess(time.monotonic() - begin, 3)  # not behind 6 naps of 5 s
+        text = self.ask("GET", "/metrics")[2].decode()
+        gone = [line for line in text.splitlines() if 'reason="cancelled"' in line and "sleep" in line]
+        self.assertGreaterEqual(float(gone[0].split()[-1]), 1)
+
+    def test_health_stays_fast(self):
+        threads = self.occupy(10, 500)
+        times = []
+        for _ in range(50):
+            begin = time.monotonic()
+            self.assertEqual(self.ask("GET", "/v2/health/live")[0], 200)
+            times.append(time.monotonic() - begin)
+        self.assertLess(sorted(times)[len(times) // 2], 0.05)
+        for t in threads:
+            t.join()
+
+
+class TestModels(DaemonCase):
+    options = {"test_models": "true", "test_model_alias": "echo"}
+
+    def test_identity_answers_what_it_is_given(self):
+        for name in ("identity_fp32", "echo"):
+            for shape in ([4], [2, 2], [1, 1, 1, 4]):
+                status, a = self.daemon.json("POST", f"/v2/models/{name}/infer",
+                                             tensor([1, -2.5, 0, 1e-3], shape))
+                self.assertEqual(status, 200)
+                self.assertEqual(a["outputs"][0]["shape"], shape)
+                self.assertEqual([struct.pack("<f", v) for v in a["outputs"][0]["data"]],
+                                 [struct.pack("<f", v) for v in (1, -2.5, 0, 1e-3)])
+
+    def test_nan_never_makes_invalid_json(self):
+        raw = struct.pack("<2f", float("nan"), float("inf"))
+        head = json.dumps({"inputs": [{"name": "INPUT0", "datatype": "FP32", "shape": [2],
+                                       "parameters": {"binary_data_size": 8}}]}).encode()
+        status, a = self.daemon.json("POST", "/v2/models/echo/infer", head + raw,
+                                     {"Inference-Header-Content-Length": str(len(head))})
+        self.assertEqual((status, a["outputs"][0]["data"]), (200, [None, None]))
+
+    def test_every_datatype_in_binary(self):
+        values = [0, 1]
+        for datatype, code in (("FP32", "f"), ("FP64", "d"), ("INT8", "b"), ("UINT8", "B"),
+                               ("INT16", "h"), ("UINT16", "H"), ("INT32", "i"), ("UINT32", "I"),
+                               ("INT64", "q"), ("UINT64", "Q"), ("BOOL", "B"), ("FP16", "e")):
+            raw = struct.pack(f"<2{code}", *values)
+            head = json.dumps({"inputs": [{
+                "name": "INPUT0", "datatype": datatype, "shape": [2, 1],
+                "parameters": {"binary_data_size": len(raw)}}]}).encode()
+            status, a = self.daemon.json("POST", SLEEP, head + raw,
+                                         {"Inference-Header-Content-Length": str(len(head))})
+            self.assertEqual((status, a["outputs"][0]["data"]), (200, values), datatype)
+
+    def test_compressed_bodies_both_ways(self):
+        body = tensor(list(range(2000)), [2000]).encode()
+        for name, packed in (("gzip", gzip.compress(body)), ("deflate", zlib.compress(body))):
+            status, headers, answer = self.ask("POST", "/v2/models/echo/infer", packed,
+                                               {"Content-Encoding": name, "Accept-Encoding": "gzip"})
+            self.assertEqual((status, headers["Content-Encoding"]), (200, "gzip"))
+            self.assertEqual(len(json.loads(gzip.decompress(answer))["outputs"][0]["data"]), 2000)
+        self.assert_error(self.ask("POST", "/v2/models/echo/infer", body,
+                                   {"Content-Encoding": "br"}), 415, "br")
+        self.assert_error(self.ask("POST", "/v2/models/echo/infer", b"junk",
+                                   {"Content-Encoding": "gzip"}), 400, "decompress")
+        self.assert_error(self.ask("POST", "/v2/models/echo/infer", gzip.compress(body)[:-20],
+                                   {"Content-Encoding": "gzip"}), 400, "decompress")
+
+
+class Bombs(DaemonCase):
+    options = {"max_body_bytes": 1000000}
+
+    def test_a_decompression_bomb_is_refused(self):
+        bomb = gzip.compress(b"[" * 50000000)
+        self.assert_error(self.ask("POST", f"/v2/models/{MODEL}/infer", bomb,
+                                   {"Content-Encoding": "gzip"}), 413, "1000000")
+
+    def test_a_megabyte_of_brackets_is_refused(self):
+        self.assert_error(self.ask("POST", f"/v2/models/{MODEL}/infer", b"[" * 1000000), 400, "100")
+
+    def test_images_of_absurd_size_are_refused(self):
+        head = struct.pack(">IIBBBBB", 30000, 30000, 8, 0, 0, 0, 0)
+        chunk = b"IHDR" + head
+        image = (b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + chunk
+                 + struct.pack(">I", zlib.crc32(chunk)) + b"\0" * 100)
+        self.assertEqual(self.ask("POST", CLASSIFY, image)[0], 413)
+
+
+class Protocols(DaemonCase):
+    def test_tensorflow_serving(self):
+        d = self.daemon
+        floats = [((p / 255) - 0.286) / 0.353 for p in sample()]
+        nested = [[[floats[i:i + 28] for i in range(0, 784, 28)]]] * 2
+        path = f"/v1/models/{MODEL}:predict"
+        a = d.json("POST", path, json.dumps({"instances": nested}))[1]["predictions"]
+        self.assertEqual([len(p) for p in a], [10, 10])
+        b64 = {"b64": base64.b64encode(IMAGE).decode()}
+        b = d.json("POST", path, json.dumps({"instances": [b64, {"image": b64}]}))[1]["predictions"]
+        self.assertEqual(b[0], b[1])
+        for body in ({}, {"instances": []}, {"instances": [1, 2]}, {"instances": [{"b64": "*"}]},
+                     {"instances": ["x"]}, {"instances": 3}):
+            self.assert_error(self.ask("POST", path, json.dumps(body)), 400)
+        state = d.json("GET", f"/v1/models/{MODEL}")[1]["model_version_status"][0]
+        self.assertEqual((state["version"], state["state"]), ("1", "AVAILABLE"))
+
+    def test_openapi_describes_every_route(self):
+        doc = self.daemon.json("GET", "/openapi.json")[1]
+        self.assertIn("post", doc["paths"]["/v1/models/{model}:classify"])
+        for path, operations in doc["paths"].items():
+            for operation in operations.values():
+                self.assertEqual(path.count("{"), len(operation["parameters"]))
+
+    def test_logging_can_be_changed(self):
+        self.assertFalse(self.daemon.json("POST", "/v2/logging", '{"log_info":false}')[1]["log_info"])
+        self.assertTrue(self.daemon.json("POST", "/v2/logging", '{"log_info":true}')[1]["log_info"])
+        self.assert_error(self.ask("POST", "/v2/logging", "[]"), 400)
+
+
+class Repository(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        shutil.copytree(MODELS / MODEL, f"{self.folder.name}/{MODEL}")
+        self.log = f"{self.folder.name}/access.log"
+        self.daemon = Daemon(models=self.folder.name, access_log=self.log)
+
+    def tearDown(self):
+        self.assertEqual(self.daemon.stop(), 0)
+        self.folder.cleanup()
+
+    def states(self):
+        return {(m["name"], m.get("version")): m["state"]
+                for m in self.daemon.json("POST", "/v2/repository/index")[1]}
+
+    def repository(self, what, name=MODEL, body=None):
+        return self.daemon.ask("POST", f"/v2/repository/models/{name}/{what}", body)[0]
+
+    def test_unload_load_versions_and_failures(self):
+        d = self.daemon
+        self.assertEqual(self.states(), {(MODEL, "1"): "READY"})
+        self.assertEqual(self.repository("unload"), 200)
+        self.assertEqual(d.ask("POST", CLASSIFY, IMAGE)[0], 503)
+        self.assertEqual(self.states(), {(MODEL, "1"): "UNAVAILABLE"})
+        self.assertEqual(self.repository("load"), 200)
+        shutil.copytree(f"{self.folder.name}/{MODEL}/1", f"{self.folder.name}/{MODEL}/3")
+        self.assertEqual(self.repository("load"), 200)
+        self.assertEqual(d.json("POST", CLASSIFY, IMAGE)[1]["version"], "3")
+        self.assertEqual(d.ask("POST", f"/v1/models/{MODEL}/versions/1:classify", IMAGE)[0], 200)
+        pathlib.Path(f"{self.folder.name}/{MODEL}/3/model.onnx").write_bytes(b"broken")
+        self.assertNotEqual(self.repository("load"), 200)
+        self.assertEqual(d.json("POST", CLASSIFY, IMAGE)[1]["version"], "3")  # the old one serves
+        shutil.rmtree(f"{self.folder.name}/{MODEL}/3")
+        self.assertEqual(self.repository("load"), 200)
+        self.assertEqual(d.json("POST", CLASSIFY, IMAGE)[1]["version"], "1")
+
+    def test_only_names_of_packages_are_loaded(self):
+        self.assertNotEqual(self.repository("load", "none"), 200)
+        self.assertIn(self.repository("load", "..%2f..%2fetc"), (400, 404))
+        self.assertEqual(self.repository("load", ".."), 400)
+        self.assertEqual(self.repository("load", MODEL, '{"parameters":{"file:1/model.onnx":"x"}}'),
+                         400)
+        self.assertEqual(self.repository("unload", "none"), 404)
+
+    def test_reloading_under_load_loses_nothing(self):
+        statuses, end = set(), time.monotonic() + 1.5
+
+        def client():
+            c = self.daemon.connect()
+            while time.monotonic() < end:
+                c.request("POST", CLASSIFY, IMAGE)
+                r = c.getresponse()
+                r.read()
+                statuses.add(r.status)
+            c.close()
+
+        threads = [threading.Thread(target=client) for _ in range(4)]
+        for t in threads:
+            t.start()
+        n = 0
+        while time.monotonic() < end:
+            os.utime(f"{self.folder.name}/{MODEL}/1/model.onnx")
+            self.assertEqual(self.repository("load"), 200)
+            n += 1
+        for t in threads:
+            t.join()
+        self.assertGreater(n, 1)
+        self.assertEqual(statuses, {200})
+
+    def test_every_request_is_in_the_access_log(self):
+        self.daemon.ask("GET", "/v2?x=%22\"1", headers={"X-Request-Id": "log-1"})
+        self.daemon.ask("GET", "/none", headers={"X-Request-Id": "log-2"})
+        self.daemon.stop()
+        text = pathlib.Path(self.log).read_text()
+        self.assertRegex(text, r'status=404 .*request_id="log-2"')
+        self.assertEqual(len(text.splitlines()), 2)
+
+
+if __name__ == "__main__":
+    main()
