@@ -17,7 +17,8 @@
 /* One row a family of convolution algorithms, by rising rank within an instruction set.
  */
 #define AL_CONV_FAMILIES(X, isa) \
-    X(direct, isa) X(planar, isa) X(depthwise, isa) X(winograd2, isa) X(winograd4, isa)
+    X(direct, isa)               \
+    X(planar, isa) X(narrow, isa) X(depthwise, isa) X(winograd2, isa) X(winograd4, isa)
 
 #define Y(family, isa) extern const struct al_conv_algo al_conv_##family##_##isa;
 #define X(isa)                                 \

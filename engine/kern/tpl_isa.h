@@ -8,6 +8,7 @@
 #include "engine/kern/tpl_direct.h"
 #include "engine/kern/tpl_fc.h"
 #include "engine/kern/tpl_map.h"
+#include "engine/kern/tpl_narrow.h"
 #include "engine/kern/tpl_pool.h"
 #include "engine/kern/tpl_winograd.h"
 
@@ -38,6 +39,7 @@ const struct al_kern JOIN(al_kern_, ISA) = { .name = ISA_NAME,
 
 CONV(direct, EXACT)
 CONV(planar, EXACT)
+CONV(narrow, EXACT)
 CONV(depthwise, EXACT)
 CONV(winograd2, EXACT)
 CONV(winograd4, FAST)
