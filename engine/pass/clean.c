@@ -32,6 +32,25 @@ static bool has_steps(const struct al_graph *g, const struct al_node *n)
            al_graph_value(g, n->inputs[4])->shape.rank == 1;
 }
 
+/* Whether every pad of a Pad is 0: exporters write such before pooling. */
+static bool pads_nothing(const struct al_graph *g, const struct al_node *n)
+{
+    const int64_t *pads = NULL;
+    size_t count = 0;
+
+    if (n->n_inputs > 1 && n->inputs[1] != AL_NO_VALUE) {
+        const struct al_value *v = al_graph_value(g, n->inputs[1]);
+        pads = v->dtype == AL_I64 ? v->data : NULL;
+        count = v->shape.rank == 1 ? (size_t)v->shape.dims[0] : 0;
+    } else if (!al_node_ints(n, "pads", &pads, &count)) {
+        return false;
+    }
+    for (size_t i = 0; pads && i < count; i++)
+        if (pads[i])
+            return false;
+    return pads && keeps_shape_and_type(g, n);
+}
+
 /* Whether output 0 is input 0, element by element. */
 static bool does_nothing(const struct al_graph *g, const struct al_node *n)
 {
@@ -50,6 +69,8 @@ static bool does_nothing(const struct al_graph *g, const struct al_node *n)
         return keeps_shape_and_type(g, n);
     case AL_OP_SLICE:
         return keeps_shape_and_type(g, n) && !has_steps(g, n);
+    case AL_OP_PAD:
+        return pads_nothing(g, n);
     case AL_OP_TRANSPOSE:
         return is_identity_permutation(g, n);
     case AL_OP_CONCAT:
