@@ -88,6 +88,8 @@ struct al_step_info al_model_step(const struct al_model *m, size_t i)
         .shape = s->shape,
         .macs = s->macs,
         .weight_bytes = s->weight_bytes,
+        .candidates = s->candidates,
+        .n_candidates = s->n_candidates,
     };
 }
 

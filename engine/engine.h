@@ -17,6 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "engine/base/candidate.h"
 #include "engine/base/status.h"
 #include "engine/base/team.h"
 #include "engine/base/tensor.h"
@@ -76,6 +77,10 @@ struct al_model_params {
     size_t max_threads;        /* most threads of a run's team; 0 = 1 */
     size_t memory_limit_bytes; /* for the model's graph, weights and plan; 0 = 4 GiB */
     uint64_t (*now_ns)(void);  /* to measure kernels by; NULL: choose by rule of thumb */
+    /* Where measured choices are kept, shared by all models of this machine; NULL:
+     * measure at every load. Who calibrates and who serves must use the same file to
+     * compute the same bits. */
+    const char *choice_file;
 };
 
 AL_MUST_CHECK enum al_status al_model_load(const struct al_model_params *p,
@@ -107,6 +112,9 @@ struct al_step_info {
     struct al_shape shape; /* of its first output */
     uint64_t macs;
     size_t weight_bytes;
+    /* Kernels that were measured, the chosen one among them; none for other steps. */
+    const struct al_candidate *candidates;
+    size_t n_candidates;
 };
 
 size_t al_model_n_inputs(const struct al_model *m);

@@ -300,8 +300,12 @@ static enum al_status build_model(struct loading *l, struct al_error *err)
 
     if (s != AL_OK)
         return s;
-    l->choice = al_choice_new(cpu_flags, (enum al_conv_precision)l->params->precision,
-                              l->params->now_ns);
+    l->choice = al_choice_new(&(struct al_choice_params){
+        .cpu_flags = cpu_flags,
+        .precision = (enum al_conv_precision)l->params->precision,
+        .now_ns = l->params->now_ns,
+        .file = l->params->choice_file,
+    });
     if (!l->choice)
         return al_fail(err, AL_NO_MEMORY, "a model");
     s = plan(l, cpu_flags, err);
@@ -321,10 +325,12 @@ enum al_status al_model_load(const struct al_model_params *p, struct al_model **
 
     if (s == AL_OK)
         s = build_model(&l, err);
-    if (s == AL_OK)
+    if (s == AL_OK) {
+        al_choice_save(l.choice);
         *ret = l.model;
-    else
+    } else {
         al_model_free(l.model);
+    }
     al_choice_free(l.choice);
     al_graph_free(l.graph);
     return s;

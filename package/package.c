@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "package/choices.h"
 #include "package/file.h"
 #include "package/labels.h"
 #include "package/manifest.h"
@@ -168,9 +169,12 @@ static enum al_status load_network(struct pk_package *p, const struct network_fi
                                    const struct pk_load_params *lp, struct al_error *err)
 {
     struct al_model_params params = model_params(f, m, lp);
+    char choices[MAX_PATH];
     struct al_input_shape shape = { .tensor = m->input_tensor,
                                     .shape = picture_shape(&m->input) };
 
+    if (pk_choices_path(choices, sizeof(choices)))
+        params.choice_file = choices;
     if (m->has_input) {
         params.shapes = &shape;
         params.n_shapes = 1;

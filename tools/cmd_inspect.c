@@ -1,6 +1,7 @@
 /* alight inspect — what a model is made of: inputs, stages and exits, work and memory,
  * and the plan it runs by. */
 #include <stdio.h>
+#include <string.h>
 
 #include "tools/commands.h"
 #include "tools/model.h"
@@ -79,6 +80,17 @@ static json_t *stages_json(const struct al_model *m)
     return array;
 }
 
+static json_t *candidates_json(const struct al_step_info *s)
+{
+    json_t *array = json_array();
+
+    for (size_t i = 0; i < s->n_candidates; i++)
+        (void)json_array_append_new(array, json_pack("{s:s, s:f}", "kernel",
+                                                     s->candidates[i].name, "us",
+                                                     (double)s->candidates[i].ns / 1e3));
+    return array;
+}
+
 static json_t *plan_json(const struct al_model *m)
 {
     json_t *array = json_array();
@@ -89,10 +101,11 @@ static json_t *plan_json(const struct al_model *m)
 
         (void)json_array_append_new(
             array,
-            json_pack("{s:s, s:s, s:s, s:i, s:b, s:s, s:I, s:I}", "node", s.node, "op",
-                      s.op, "kernel", s.kernel, "stage", (int)s.stage, "branch", s.branch,
-                      "shape", al_shape_text(&s.shape, shape, sizeof(shape)), "macs",
-                      (json_int_t)s.macs, "weight_bytes", (json_int_t)s.weight_bytes));
+            json_pack("{s:s, s:s, s:s, s:i, s:b, s:s, s:I, s:I, s:o}", "node", s.node,
+                      "op", s.op, "kernel", s.kernel, "stage", (int)s.stage, "branch",
+                      s.branch, "shape", al_shape_text(&s.shape, shape, sizeof(shape)),
+                      "macs", (json_int_t)s.macs, "weight_bytes",
+                      (json_int_t)s.weight_bytes, "candidates", candidates_json(&s)));
     }
     return array;
 }
@@ -145,6 +158,21 @@ static void print_stages(const struct al_model *m)
     }
 }
 
+/* The kernels that were measured for a step, the chosen one first. */
+static void print_candidates(const struct al_step_info *s)
+{
+    for (size_t chosen = 2; chosen-- > 0;)
+        for (size_t i = 0; i < s->n_candidates; i++) {
+            const struct al_candidate *c = &s->candidates[i];
+
+            if (!c->ns || (strcmp(c->name, s->kernel) == 0) != (chosen == 1))
+                continue;
+            (void)printf("%38s %-24s %8.1f us %7.1f GF/s\n", chosen ? "chosen" : "not",
+                         c->name, (double)c->ns / 1e3,
+                         2 * (double)s->macs / (double)c->ns);
+        }
+}
+
 static void print_plan(const struct al_model *m)
 {
     (void)printf("\n%-6s %-24s %-20s %-16s %-16s %12s %10s\n", "part", "node", "op",
@@ -157,6 +185,7 @@ static void print_plan(const struct al_model *m)
                      s.branch ? "b" : "", s.node, s.op, s.kernel,
                      al_shape_text(&s.shape, shape, sizeof(shape)),
                      (unsigned long long)s.macs, s.weight_bytes);
+        print_candidates(&s);
     }
 }
 

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "package/choices.h"
 #include "tools/clock.h"
 #include "tools/file.h"
 
@@ -42,6 +43,7 @@ enum al_status tl_model_open_file(const struct tl_model_args *args,
                                  .now_ns = tl_now_ns };
     struct al_model *model = NULL;
     struct tl_bytes file;
+    char choices[PATH_MAX];
     enum al_status s = parse_precision(args->precision, &p.precision, err);
 
     if (s == AL_OK)
@@ -54,6 +56,8 @@ enum al_status tl_model_open_file(const struct tl_model_args *args,
         p.precision = AL_PRECISION_DEFAULT;
     p.onnx = file.data;
     p.onnx_bytes = file.size;
+    if (pk_choices_path(choices, sizeof(choices)))
+        p.choice_file = choices;
     s = al_model_load(&p, &model, err);
     free(file.data);
     if (s != AL_OK)

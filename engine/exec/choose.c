@@ -4,75 +4,95 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/exec/choice_file.h"
 #include "engine/exec/trial.h"
 
-struct choice {
-    struct al_conv_shape shape;
-    int32_t block;
-    const struct al_conv_algo *algo;
+struct made {
+    uint64_t key;
+    struct al_chosen chosen;
+    bool is_new; /* measured by this load */
 };
 
 struct al_choice {
-    unsigned cpu_flags;
-    enum al_conv_precision precision;
-    uint64_t (*now_ns)(void);
-    struct choice *made;
+    struct al_choice_params p;
+    struct made *made;
     size_t n, room;
 };
 
-struct al_choice *al_choice_new(unsigned cpu_flags, enum al_conv_precision precision,
-                                uint64_t (*now_ns)(void))
-{
-    struct al_choice *c = calloc(1, sizeof(*c));
+/* ---- keys ---- */
 
-    if (c) {
-        c->cpu_flags = cpu_flags;
-        c->precision = precision;
-        c->now_ns = now_ns;
-    }
-    return c;
+/* FNV-1a. */
+static void mix(uint64_t *hash, const void *bytes, size_t n)
+{
+    const unsigned char *p = bytes;
+
+    for (size_t i = 0; i < n; i++)
+        *hash = (*hash ^ p[i]) * 0x100000001b3U;
 }
 
-void al_choice_free(struct al_choice *c)
+static void mix_int(uint64_t *hash, int64_t value)
 {
-    if (c)
-        free(c->made);
-    free(c);
+    mix(hash, &value, sizeof(value));
 }
 
-static bool same_halo(const struct al_halo *x, const struct al_halo *y)
+static void mix_halo(uint64_t *hash, const struct al_halo *h)
 {
-    return x->top == y->top && x->left == y->left && x->bottom == y->bottom &&
-           x->right == y->right;
+    mix_int(hash, h->top);
+    mix_int(hash, h->left);
+    mix_int(hash, h->bottom);
+    mix_int(hash, h->right);
 }
 
-static bool same_shape(const struct al_conv_shape *x, const struct al_conv_shape *y)
+/* Sanitizers and missing optimisation change what is fast. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || \
+    !defined(__OPTIMIZE__)
+#define BUILD "slow"
+#else
+#define BUILD "fast"
+#endif
+
+/* All that a choice depends on: layer, machine, precision, and this build's algorithms.
+ */
+static uint64_t key_of(const struct al_choice *c, const struct al_conv_shape *s,
+                       int32_t block)
 {
-    return x->in_c == y->in_c && x->in_h == y->in_h && x->in_w == y->in_w &&
-           x->out_c == y->out_c && x->out_h == y->out_h && x->out_w == y->out_w &&
-           x->kernel_h == y->kernel_h && x->kernel_w == y->kernel_w &&
-           x->stride_h == y->stride_h && x->stride_w == y->stride_w &&
-           x->dilation_h == y->dilation_h && x->dilation_w == y->dilation_w &&
-           x->pad_top == y->pad_top && x->pad_left == y->pad_left &&
-           x->groups == y->groups && x->planar_input == y->planar_input &&
-           same_halo(&x->in_halo, &y->in_halo) && same_halo(&x->out_halo, &y->out_halo) &&
-           same_halo(&x->add_halo, &y->add_halo);
+    const int32_t numbers[] = { block,          s->in_c,       s->in_h,     s->in_w,
+                                s->out_c,       s->out_h,      s->out_w,    s->kernel_h,
+                                s->kernel_w,    s->stride_h,   s->stride_w, s->dilation_h,
+                                s->pad_top,     s->dilation_w, s->pad_left, s->groups,
+                                s->planar_input };
+    uint64_t hash = 0xcbf29ce484222325U;
+    size_t n;
+    const struct al_conv_algo *const *algos = al_conv_algos(&n);
+
+    mix(&hash, ALIGHT_VERSION BUILD, sizeof(ALIGHT_VERSION BUILD));
+    for (size_t i = 0; i < n; i++)
+        mix(&hash, algos[i]->name, strlen(algos[i]->name));
+    mix_int(&hash, c->p.cpu_flags);
+    mix_int(&hash, c->p.precision);
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+        mix_int(&hash, numbers[i]);
+    mix_halo(&hash, &s->in_halo);
+    mix_halo(&hash, &s->out_halo);
+    mix_halo(&hash, &s->add_halo);
+    return hash;
 }
 
-static const struct al_conv_algo *recall(const struct al_choice *c,
-                                         const struct al_conv_shape *s, int32_t block)
+/* ---- what was chosen before ---- */
+
+static struct made *recall(const struct al_choice *c, uint64_t key)
 {
     for (size_t i = 0; i < c->n; i++)
-        if (c->made[i].block == block && same_shape(&c->made[i].shape, s))
-            return c->made[i].algo;
+        if (c->made[i].key == key)
+            return &c->made[i];
     return NULL;
 }
 
-static bool remember(struct al_choice *c, const struct choice *made)
+static bool remember(struct al_choice *c, const struct made *made)
 {
     if (c->n == c->room) {
         size_t room = c->room ? 2 * c->room : 32;
-        struct choice *more = reallocarray(c->made, room, sizeof(*more));
+        struct made *more = reallocarray(c->made, room, sizeof(*more));
 
         if (!more)
             return false;
@@ -83,54 +103,132 @@ static bool remember(struct al_choice *c, const struct choice *made)
     return true;
 }
 
-static bool is_candidate(const struct al_choice *c, const struct al_conv_algo *a,
-                         const struct al_conv_shape *s, int32_t block)
-{
-    return !(a->cpu_flags & ~c->cpu_flags) && a->block == block &&
-           a->precision <= c->precision && a->fits(s);
-}
-
-static enum al_status pick(struct al_choice *c, const struct al_conv_shape *s,
-                           int32_t block, const struct al_conv_algo **ret,
-                           struct al_error *err)
+static const struct al_conv_algo *algo_called(const char *name)
 {
     size_t n;
     const struct al_conv_algo *const *algos = al_conv_algos(&n);
-    struct al_trial trial = { .shape = s, .block = block, .now_ns = c->now_ns };
-    uint64_t best_ns = UINT64_MAX;
-    enum al_status status = AL_OK;
 
-    *ret = NULL;
-    if (c->now_ns)
-        status = al_trial_init(&trial, err);
+    for (size_t i = 0; i < n; i++)
+        if (!strcmp(algos[i]->name, name))
+            return algos[i];
+    return NULL;
+}
+
+/* Of equals the later wins: the table is in ascending order of instruction sets. */
+static void add_candidate(struct al_chosen *chosen, const struct al_conv_algo *algo,
+                          uint64_t ns)
+{
+    if (!chosen->algo || ns <= chosen->ns) {
+        chosen->algo = algo;
+        chosen->ns = ns;
+    }
+    if (chosen->n_candidates < AL_MAX_CANDIDATES)
+        chosen->candidates[chosen->n_candidates++] =
+            (struct al_candidate){ algo->name, ns };
+}
+
+static void take_line(void *arg, const struct al_choice_line *line)
+{
+    struct al_choice *c = arg;
+    const struct al_conv_algo *algo = algo_called(line->name);
+    struct made *made = recall(c, line->key);
+
+    if (!algo)
+        return;
+    if (!made) {
+        if (!remember(c, &(struct made){ .key = line->key }))
+            return;
+        made = &c->made[c->n - 1];
+    }
+    add_candidate(&made->chosen, algo, line->ns);
+}
+
+struct al_choice *al_choice_new(const struct al_choice_params *p)
+{
+    struct al_choice *c = calloc(1, sizeof(*c));
+
+    if (!c)
+        return NULL;
+    c->p = *p;
+    if (!p->now_ns)
+        c->p.file = NULL;
+    if (c->p.file)
+        al_choice_file_read(c->p.file, take_line, c);
+    return c;
+}
+
+void al_choice_free(struct al_choice *c)
+{
+    if (c)
+        free(c->made);
+    free(c);
+}
+
+void al_choice_save(const struct al_choice *c)
+{
+    struct al_choice_line *lines = calloc(c->n * AL_MAX_CANDIDATES + 1, sizeof(*lines));
+    size_t n = 0;
+
+    for (size_t i = 0; lines && c->p.file && i < c->n; i++) {
+        const struct made *m = &c->made[i];
+
+        for (size_t k = 0; m->is_new && k < m->chosen.n_candidates; k++)
+            lines[n++] = (struct al_choice_line){ m->key, m->chosen.candidates[k].ns,
+                                                  m->chosen.candidates[k].name };
+    }
+    if (n)
+        al_choice_file_append(c->p.file, lines, n);
+    free(lines);
+}
+
+/* ---- choosing ---- */
+
+static bool is_candidate(const struct al_choice *c, const struct al_conv_algo *a,
+                         const struct al_conv_shape *s, int32_t block)
+{
+    return !(a->cpu_flags & ~c->p.cpu_flags) && a->block == block &&
+           a->precision <= c->p.precision && a->fits(s);
+}
+
+static enum al_status pick(struct al_choice *c, const struct al_conv_shape *s,
+                           int32_t block, struct al_chosen *ret, struct al_error *err)
+{
+    size_t n;
+    const struct al_conv_algo *const *algos = al_conv_algos(&n);
+    struct al_trial trial = { .shape = s, .block = block, .now_ns = c->p.now_ns };
+    enum al_status status = c->p.now_ns ? al_trial_init(&trial, err) : AL_OK;
+
     for (size_t i = 0; status == AL_OK && i < n; i++) {
         uint64_t ns = 0;
 
         if (!is_candidate(c, algos[i], s, block))
             continue;
-        if (c->now_ns)
-            status = al_trial_time(&trial, algos[i], best_ns, &ns, err);
-        if (status == AL_OK && ns <= best_ns) {
-            best_ns = ns;
-            *ret = algos[i];
-        }
+        if (c->p.now_ns)
+            status = al_trial_time(&trial, algos[i], ret->algo ? ret->ns : UINT64_MAX,
+                                   &ns, err);
+        add_candidate(ret, algos[i], ns);
     }
     al_trial_done(&trial);
-    if (status == AL_OK && !*ret)
+    if (status == AL_OK && !ret->algo)
         return al_fail(err, AL_INTERNAL, "no convolution algorithm fits");
     return status;
 }
 
 enum al_status al_choose_conv(struct al_choice *c, const struct al_conv_shape *s,
-                              int32_t block, const struct al_conv_algo **ret,
-                              struct al_error *err)
+                              int32_t block, struct al_chosen *ret, struct al_error *err)
 {
-    *ret = recall(c, s, block);
-    if (*ret)
-        return AL_OK;
+    struct made made = { .key = key_of(c, s, block), .is_new = true };
+    const struct made *before = recall(c, made.key);
 
-    enum al_status status = pick(c, s, block, ret, err);
-    if (status == AL_OK && !remember(c, &(struct choice){ *s, block, *ret }))
+    if (before && is_candidate(c, before->chosen.algo, s, block)) {
+        *ret = before->chosen;
+        return AL_OK;
+    }
+    enum al_status status = pick(c, s, block, &made.chosen, err);
+    if (status != AL_OK)
+        return status;
+    if (!remember(c, &made))
         return al_fail(err, AL_NO_MEMORY, "%zu kernel choices", c->n);
-    return status;
+    *ret = made.chosen;
+    return AL_OK;
 }

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "engine/base/candidate.h"
 #include "engine/base/team.h"
 #include "engine/base/tensor.h"
 #include "engine/graph/graph.h"
@@ -71,6 +72,8 @@ struct al_step {
     struct al_shape shape;
     uint64_t macs;
     size_t weight_bytes;
+    const struct al_candidate *candidates; /* kernels that were measured */
+    size_t n_candidates;
 };
 
 struct al_plan {

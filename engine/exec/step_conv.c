@@ -166,6 +166,26 @@ static enum al_status pack_weights(struct al_builder *b, const struct al_node *n
     return AL_OK;
 }
 
+static enum al_status choose(struct al_builder *b, struct al_draft *d,
+                             struct conv_args *a, struct al_error *err)
+{
+    struct al_chosen chosen = { 0 };
+    enum al_status s = al_choose_conv(b->p.choice, &a->shape, b->p.block, &chosen, err);
+    struct al_candidate *candidates;
+
+    if (s != AL_OK)
+        return s;
+    candidates = al_build_alloc(b, chosen.n_candidates, sizeof(*candidates));
+    if (!candidates)
+        return al_fail(err, AL_NO_MEMORY, "a convolution");
+    memcpy(candidates, chosen.candidates, chosen.n_candidates * sizeof(*candidates));
+    a->algo = chosen.algo;
+    d->step.kernel = chosen.algo->name;
+    d->step.candidates = candidates;
+    d->step.n_candidates = chosen.n_candidates;
+    return AL_OK;
+}
+
 static enum al_status finish(struct al_builder *b, struct al_draft *d,
                              struct al_error *err)
 {
@@ -183,14 +203,13 @@ static enum al_status finish(struct al_builder *b, struct al_draft *d,
     a->run.act = al_post_of(n).act;
     a->run.act_a = n->post.a;
     a->run.act_b = n->post.b;
-    s = al_choose_conv(b->p.choice, &a->shape, b->p.block, &a->algo, err);
+    s = choose(b, d, a, err);
     if (s == AL_OK)
         s = pack_weights(b, n, a, &d->step.weight_bytes, err);
     if (s != AL_OK)
         return s;
     d->step.run = run_conv;
     d->step.args = a;
-    d->step.kernel = a->algo->name;
     d->step.macs = macs_of(&a->shape);
     if (a->algo->scratch_bytes)
         d->step.scratch_bytes = a->algo->scratch_bytes(&a->shape, b->p.max_rows);

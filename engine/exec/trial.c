@@ -5,9 +5,11 @@
 #include "engine/exec/memory.h"
 #include "engine/kern/kern.h"
 
-#define RUNS_MAX  7
-/* Enough time spent on one candidate; one run in any case. */
-#define BUDGET_NS 2000000U
+/* Enough time spent on one candidate, and the least runs in any case: the machine may be
+ * busy with something else. */
+#define BUDGET_NS 3000000U
+#define RUNS_MIN  3
+#define RUNS_MAX  9
 
 static float *floats(size_t n)
 {
@@ -79,7 +81,7 @@ static uint64_t shortest_run(struct al_trial *t, const struct al_conv_algo *a,
 
         if (after - before < shortest)
             shortest = after - before;
-        if (after - begin > BUDGET_NS || shortest / 2 > best_ns)
+        if (i + 1 >= RUNS_MIN && (after - begin > BUDGET_NS || shortest / 2 > best_ns))
             break;
     }
     return shortest;
