@@ -300,7 +300,8 @@ static void matmul_one(const struct batch_product *p, size_t a_at, size_t b_at,
         else
             row_product_double(&a, i, &b, p->k, p->n, acc);
         for (size_t j = 0; j < p->n; j++)
-            al_store_double(&e->out[0], (y_at * p->m + i) * p->n + j, acc[j]);
+            al_store_double(&e->out[0], (y_at * p->m + i) * p->n + j,
+                            acc[j] + (e->n_in > 2 ? al_load_double(&e->in[2], j) : 0));
     }
 }
 

@@ -81,8 +81,9 @@ struct al_node {
     const uint32_t *outputs;
     size_t n_attrs;
     const struct al_attr *attrs;
-    /* Set by the fuse pass: `act` on CONV, GEMM, MATMUL, ADD and BATCH_NORM; `add`, of
-     * the output's own shape, on CONV, GEMM and MATMUL. */
+    /* Set by the fuse pass, which may also give a MATMUL a bias, a constant vector along
+     * the output's last axis, as input 2: `act` on CONV, GEMM, MATMUL, ADD and
+     * BATCH_NORM; `add`, of the output's own shape, on CONV, GEMM and MATMUL. */
     struct al_epilogue post;
 };
 

@@ -2,6 +2,7 @@
 
 #include "engine/base/arena.h"
 #include "engine/graph/graph.h"
+#include "engine/graph/param.h"
 #include "engine/pass/pass.h"
 
 static bool keeps_shape_and_type(const struct al_graph *g, const struct al_node *n)
@@ -32,23 +33,32 @@ static bool has_steps(const struct al_graph *g, const struct al_node *n)
            al_graph_value(g, n->inputs[4])->shape.rank == 1;
 }
 
-/* Whether every pad of a Pad is 0: exporters write such before pooling. */
-static bool pads_nothing(const struct al_graph *g, const struct al_node *n)
+/* Whether a Pad adds and takes nothing anywhere. */
+static bool has_no_pads(const struct al_graph *g, const struct al_node *n)
 {
-    const int64_t *pads = NULL;
-    size_t count = 0;
+    struct al_tensor in[4] = { 0 };
+    struct al_pads pads;
+    struct al_args a = { .node = n, .in = in, .n_in = n->n_inputs };
 
-    if (n->n_inputs > 1 && n->inputs[1] != AL_NO_VALUE) {
-        const struct al_value *v = al_graph_value(g, n->inputs[1]);
-        pads = v->dtype == AL_I64 ? v->data : NULL;
-        count = v->shape.rank == 1 ? (size_t)v->shape.dims[0] : 0;
-    } else if (!al_node_ints(n, "pads", &pads, &count)) {
+    for (size_t i = 0; i < n->n_inputs; i++)
+        in[i] = al_graph_tensor(g, n->inputs[i]);
+    if (al_param_pads(&a, &pads, NULL) != AL_OK)
         return false;
-    }
-    for (size_t i = 0; pads && i < count; i++)
-        if (pads[i])
+    for (size_t k = 0; k < in[0].shape.rank; k++)
+        if (pads.begin[k] || pads.end[k])
             return false;
-    return pads && keeps_shape_and_type(g, n);
+    return true;
+}
+
+/* Whether a pooling looks at single elements and keeps them all. */
+static bool pools_one_by_one(const struct al_graph *g, const struct al_node *n)
+{
+    const int64_t *kernel;
+    size_t rank;
+
+    return n->n_outputs == 1 && keeps_shape_and_type(g, n) &&
+           al_node_ints(n, "kernel_shape", &kernel, &rank) && rank == 2 &&
+           kernel[0] == 1 && kernel[1] == 1;
 }
 
 /* Whether output 0 is input 0, element by element. */
@@ -70,7 +80,10 @@ static bool does_nothing(const struct al_graph *g, const struct al_node *n)
     case AL_OP_SLICE:
         return keeps_shape_and_type(g, n) && !has_steps(g, n);
     case AL_OP_PAD:
-        return pads_nothing(g, n);
+        return has_no_pads(g, n);
+    case AL_OP_MAX_POOL:
+    case AL_OP_AVERAGE_POOL:
+        return pools_one_by_one(g, n);
     case AL_OP_TRANSPOSE:
         return is_identity_permutation(g, n);
     case AL_OP_CONCAT:

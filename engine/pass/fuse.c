@@ -41,10 +41,10 @@ static enum al_status absorb(struct al_graph *g, uint32_t node, uint32_t value,
 
 /* ---- Add of a constant: a bias ---- */
 
-/* Whether the constant has one element per channel of the output, in the right place:
- * axis 1 of a Conv's, the last of a Gemm's. */
-static bool is_per_channel(const struct al_graph *g, uint32_t constant, uint32_t output,
-                           size_t axis)
+/* Whether the constant has one element for each place along `axis` of the output, and
+ * none along the others. */
+static bool is_vector_along(const struct al_graph *g, uint32_t constant, uint32_t output,
+                            size_t axis)
 {
     const struct al_shape *c = &al_graph_value(g, constant)->shape;
     const struct al_shape *y = &al_graph_value(g, output)->shape;
@@ -58,22 +58,20 @@ static bool is_per_channel(const struct al_graph *g, uint32_t constant, uint32_t
     return at < c->rank;
 }
 
-/* A product of two matrices takes a bias as Gemm. */
-static bool can_be_gemm(const struct al_graph *g, const struct al_node *n)
-{
-    return n->op == AL_OP_MATMUL && al_graph_value(g, n->inputs[0])->shape.rank == 2 &&
-           al_graph_value(g, n->inputs[1])->shape.rank == 2;
-}
-
+/* A bias lies along axis 1 of a Conv's output and along the last of a product's. */
 static bool takes_bias(const struct al_graph *g, const struct al_node *n,
                        uint32_t constant)
 {
+    size_t rank = al_graph_value(g, n->outputs[0])->shape.rank;
+
     if (n->post.add != AL_NO_VALUE || has_bias(n))
         return false;
     if (n->op == AL_OP_CONV)
-        return is_per_channel(g, constant, n->outputs[0], 1);
-    return (n->op == AL_OP_GEMM || can_be_gemm(g, n)) && !al_node_attr(n, "beta") &&
-           is_per_channel(g, constant, n->outputs[0], 1);
+        return is_vector_along(g, constant, n->outputs[0], 1);
+    if (n->op == AL_OP_MATMUL && al_graph_value(g, n->inputs[1])->shape.rank != 2)
+        return false;
+    return (n->op == AL_OP_MATMUL || (n->op == AL_OP_GEMM && !al_node_attr(n, "beta"))) &&
+           rank > 0 && is_vector_along(g, constant, n->outputs[0], rank - 1);
 }
 
 /* The constant's elements as a vector. */
@@ -102,8 +100,6 @@ static enum al_status fuse_bias(struct al_graph *g, uint32_t add, uint32_t linea
         s = al_graph_set_inputs(g, linear, inputs, 3, err);
     if (s != AL_OK)
         return s;
-    if (n->op == AL_OP_MATMUL)
-        al_graph_node_mut(g, linear)->op = AL_OP_GEMM;
     return absorb(g, add, output, err);
 }
 
