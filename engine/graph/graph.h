@@ -67,7 +67,8 @@ struct al_value {
     bool has_shape;      /* shape is complete */
     struct al_shape shape;
     uint32_t producer; /* node, or AL_NO_NODE for graph inputs and constants */
-    const void *data;  /* a constant's elements, row-major; else NULL */
+    const void *data;  /* a constant's elements, row-major; else NULL. A pass may change
+                        * those of a constant that only one node reads */
     bool batched;      /* a graph input whose leading dimension the file leaves open */
 };
 

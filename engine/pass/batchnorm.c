@@ -127,7 +127,9 @@ static enum al_status fold_into(struct al_graph *g, uint32_t linear,
     const struct al_node *n = al_graph_node(g, linear);
     struct weights w = weights_of(g, n);
     struct al_arena *arena = al_graph_arena(g);
-    float *scaled = al_arena_alloc(arena, w.count, sizeof(*scaled));
+    bool shared = al_graph_n_uses(g, n->inputs[1]) > 1;
+    float *scaled = shared ? al_arena_alloc(arena, w.count, sizeof(*scaled))
+                           : (float *)(uintptr_t)w.data; /* in place */
     float *bias = al_arena_alloc(arena, a->n, sizeof(*bias));
     bool has_bias = n->n_inputs > 2 && n->inputs[2] != AL_NO_VALUE;
     const float *old = has_bias ? al_graph_value(g, n->inputs[2])->data : NULL;
