@@ -114,11 +114,10 @@ static const struct al_conv_algo *algo_called(const char *name)
     return NULL;
 }
 
-/* Of equals the later wins: the table is in ascending order of instruction sets. */
 static void add_candidate(struct al_chosen *chosen, const struct al_conv_algo *algo,
                           uint64_t ns)
 {
-    if (!chosen->algo || ns <= chosen->ns) {
+    if (!chosen->algo || ns < chosen->ns) {
         chosen->algo = algo;
         chosen->ns = ns;
     }
@@ -198,7 +197,7 @@ static enum al_status pick(struct al_choice *c, const struct al_conv_shape *s,
     struct al_trial trial = { .shape = s, .block = block, .now_ns = c->p.now_ns };
     enum al_status status = c->p.now_ns ? al_trial_init(&trial, err) : AL_OK;
 
-    for (size_t i = 0; status == AL_OK && i < n; i++) {
+    for (size_t i = n; status == AL_OK && i-- > 0;) { /* likely fast ones first */
         uint64_t ns = 0;
 
         if (!is_candidate(c, algos[i], s, block))

@@ -5,7 +5,8 @@
  *   - as a plain graph, every output is within TOLERANCE of the stored one, relative to
  *     its largest element;
  *   - every row's probabilities, score and decision are the same bits alone, in batches
- *     of 3, 8 and 32, in reverse order, and whether or not others leave early;
+ *     of 3, 8 and 32, in reverse order, shared by a team of threads, and whether or not
+ *     others leave early;
  *   - a stage run allocates nothing (malloc and friends are wrapped). */
 #include <math.h>
 #include <stdarg.h>
@@ -17,9 +18,11 @@
 #include "tools/clock.h"
 #include "tools/file.h"
 #include "tools/npy.h"
+#include "tools/team.h"
 
-#define MAX_EXITS 8
-#define MAX_ROWS  32
+#define MAX_EXITS    8
+#define MAX_ROWS     32
+#define TEAM_THREADS 3
 
 static const char *where = "";
 
@@ -108,6 +111,7 @@ static struct al_model *load(const struct net *net, unsigned mask, size_t n_exit
         .n_exits = n_exits,
         .precision = precision,
         .cpu_mask = mask,
+        .max_threads = TEAM_THREADS,
         .now_ns = tl_now_ns,
     };
     struct al_model *m;
@@ -164,12 +168,14 @@ static struct al_workspace *reserve(const struct al_model *m)
     return ws;
 }
 
+static struct al_team *team; /* of the runs from here on */
+
 static void run_stage(const struct al_model *m, struct al_workspace *ws, size_t k,
                       struct al_stage_row *rows, size_t n)
 {
     size_t before = n_allocations;
 
-    al_stage_run(m, ws, k, n, rows, NULL);
+    al_stage_run(m, ws, k, n, rows, team);
     if (n_allocations != before)
         die("stage %zu allocates", k);
 }
@@ -297,6 +303,21 @@ static void check_mixed(const struct net *net, const struct al_model *m,
     free_rows(&rows);
 }
 
+/* Three threads share every run. */
+static void check_team(const struct net *net, const struct al_model *m,
+                       struct al_workspace *ws, const struct answer *alone,
+                       const struct al_exit_rule *rule)
+{
+    struct al_error err;
+
+    if (tl_team_new(TEAM_THREADS, &team, &err) != AL_OK)
+        die("%s", err.text);
+    check_company(net, m, ws, alone, 1, false, rule);
+    check_company(net, m, ws, alone, 8, true, rule);
+    tl_team_free(team);
+    team = NULL;
+}
+
 static void check_bits(const struct net *net, unsigned mask)
 {
     struct al_model *m = load(net, mask, net->n_exits, AL_PRECISION_DEFAULT);
@@ -318,6 +339,7 @@ static void check_bits(const struct net *net, unsigned mask)
     check_company(net, m, ws, alone, 32, false, &rule);
     check_company(net, m, ws, alone, 8, true, &rule);
     check_mixed(net, m, ws, alone, &rule);
+    check_team(net, m, ws, alone, &rule);
     free(alone);
     al_workspace_free(ws);
     al_model_free(m);
