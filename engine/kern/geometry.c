@@ -77,11 +77,18 @@ size_t al_conv_group_floats(const struct al_conv_shape *s, int32_t block, int32_
 float al_conv_weight(const struct al_conv_shape *s, const float *weights, int32_t k,
                      int32_t c, int32_t r, int32_t q)
 {
-    const int32_t in = s->in_c / s->groups, out = s->out_c / s->groups;
+    int32_t in = s->in_c;
 
-    if (k >= s->out_c || c >= s->in_c || k / out != c / in)
+    if (k >= s->out_c || c >= s->in_c)
         return 0.0F;
-    return weights[(((ptrdiff_t)k * in + c % in) * s->kernel_h + r) * s->kernel_w + q];
+    if (s->groups > 1) {
+        const int32_t group = k / (s->out_c / s->groups);
+        in = s->in_c / s->groups;
+        if (c / in != group)
+            return 0.0F;
+        c -= group * in;
+    }
+    return weights[(((ptrdiff_t)k * in + c) * s->kernel_h + r) * s->kernel_w + q];
 }
 
 int32_t al_conv_reach_h(const struct al_conv_shape *s)

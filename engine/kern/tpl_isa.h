@@ -43,5 +43,6 @@ CONV(narrow, EXACT)
 CONV(depthwise, EXACT)
 CONV(winograd2, EXACT)
 CONV(winograd4, FAST)
+CONV(winograd2k5, FAST)
 
 #endif

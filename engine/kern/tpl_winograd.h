@@ -1,8 +1,9 @@
-/* tpl_winograd.h — 3x3 stride 1 convolutions by Winograd's minimal filtering F(m x m,
- * 3x3) (Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", 2015), m = 2
- * or 4: every patch of a x a input pixels (a = m + 2) is transformed, multiplied channel
- * by channel with the transformed weights, which is a*a small matrix products over the
- * channels, and transformed back to m x m outputs.
+/* tpl_winograd.h — 3x3 and 5x5 stride 1 convolutions by Winograd's minimal filtering
+ * F(m x m, k x k) (Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks",
+ * 2015) for (m, k) = (2, 3), (4, 3) and (2, 5): every patch of a x a input pixels (a = m
+ * + k - 1) is transformed, multiplied channel by channel with the transformed weights,
+ * which is a*a small matrix products over the channels, and transformed back to m x m
+ * outputs.
  *
  * Patches are numbered through all rows of a batch; a tile of work is a chunk of patches
  * times a chunk of output blocks. A patch's result does not depend on its chunk: the
@@ -39,7 +40,7 @@ static int32_t ceil_div(int32_t a, int32_t b)
 
 static struct winograd winograd_of(const struct al_conv_shape *s, int32_t m)
 {
-    struct winograd w = { .s = s, .m = m, .a = m + 2 };
+    struct winograd w = { .s = s, .m = m, .a = m + s->kernel_h - 1 };
     int32_t channels, patches;
 
     w.product = (struct al_conv_shape){
@@ -91,21 +92,25 @@ AL_INLINE void input_transform_4(const vec *s, vec *d)
     d[3] = s[1] - s[3];
 }
 
-/* A^T d: six values to four, four to two. */
-AL_INLINE void output_transform_6(const vec *s, vec *d)
+/* A^T d: a values to m. */
+AL_INLINE void output_transform(const int a, const int m, const vec *s, vec *d)
 {
-    const vec a = s[1] + s[2], b = s[1] - s[2], c = s[3] + s[4], e = s[3] - s[4];
+    const vec sum = s[1] + s[2], difference = s[1] - s[2];
 
-    d[0] = s[0] + a + c;
-    d[1] = v_fma(e, v_set1(2.0F), b);
-    d[2] = v_fma(c, v_set1(4.0F), a);
-    d[3] = v_fma(e, v_set1(8.0F), b) + s[5];
-}
-
-AL_INLINE void output_transform_4(const vec *s, vec *d)
-{
-    d[0] = s[0] + s[1] + s[2];
-    d[1] = s[1] - s[2] - s[3];
+    if (a == 4) {
+        d[0] = s[0] + s[1] + s[2];
+        d[1] = difference - s[3];
+    } else {
+        const vec sum2 = s[3] + s[4], difference2 = s[3] - s[4];
+        d[0] = s[0] + sum + sum2;
+        d[1] = v_fma(difference2, v_set1(2.0F), difference);
+        if (m == 2) {
+            d[1] = d[1] + s[5];
+        } else {
+            d[2] = v_fma(sum2, v_set1(4.0F), sum);
+            d[3] = v_fma(difference2, v_set1(8.0F), difference) + s[5];
+        }
+    }
 }
 
 /* One patch of one channel block: `row` floats from row to row of x, `plane` from result
@@ -141,7 +146,8 @@ AL_INLINE void input_patch(const int a, const float *x, ptrdiff_t row, float *v,
 }
 
 /* The same back: m x m results of one output block to y, `AL_BLOCK` floats apart. */
-AL_INLINE void output_patch(const int a, const float *v, ptrdiff_t plane, float *y)
+AL_INLINE void output_patch(const int a, const int m, const float *v, ptrdiff_t plane,
+                            float *y)
 {
     vec half[4][6], line[6], out[4];
 
@@ -150,44 +156,41 @@ AL_INLINE void output_patch(const int a, const float *v, ptrdiff_t plane, float 
         AL_UNROLL
         for (int i = 0; i < a; i++)
             line[i] = v_load(v + (i * a + j) * plane);
-        if (a == 6)
-            output_transform_6(line, out);
-        else
-            output_transform_4(line, out);
+        output_transform(a, m, line, out);
         AL_UNROLL
-        for (int i = 0; i < a - 2; i++)
+        for (int i = 0; i < m; i++)
             half[i][j] = out[i];
     }
     AL_UNROLL
-    for (int i = 0; i < a - 2; i++) {
-        if (a == 6)
-            output_transform_6(half[i], out);
-        else
-            output_transform_4(half[i], out);
+    for (int i = 0; i < m; i++) {
+        output_transform(a, m, half[i], out);
         AL_UNROLL
-        for (int j = 0; j < a - 2; j++)
-            v_store(y + (i * (a - 2) + j) * AL_BLOCK, out[j]);
+        for (int j = 0; j < m; j++)
+            v_store(y + (i * m + j) * AL_BLOCK, out[j]);
     }
-}
-
-static void input_patch_2(const float *x, ptrdiff_t row, float *v, ptrdiff_t plane)
-{
-    input_patch(4, x, row, v, plane);
 }
 
 static void input_patch_4(const float *x, ptrdiff_t row, float *v, ptrdiff_t plane)
 {
-    input_patch(6, x, row, v, plane);
+    input_patch(4, x, row, v, plane);
 }
 
-static void output_patch_2(const float *v, ptrdiff_t plane, float *y)
+static void input_patch_6(const float *x, ptrdiff_t row, float *v, ptrdiff_t plane)
 {
-    output_patch(4, v, plane, y);
+    input_patch(6, x, row, v, plane);
 }
 
 static void output_patch_4(const float *v, ptrdiff_t plane, float *y)
 {
-    output_patch(6, v, plane, y);
+    output_patch(4, 2, v, plane, y);
+}
+
+static void output_patch_6(int32_t m, const float *v, ptrdiff_t plane, float *y)
+{
+    if (m == 4)
+        output_patch(6, 4, v, plane, y);
+    else
+        output_patch(6, 2, v, plane, y);
 }
 
 /* One chunk at work. */
@@ -255,7 +258,7 @@ static void transform_input(const struct winograd_chunk *c)
             const float *from = inside ? x + top * p.row + (ptrdiff_t)left * AL_BLOCK
                                        : edge_patch(s, a, x, top, left, edge);
             const ptrdiff_t row = inside ? p.row : (ptrdiff_t)a * AL_BLOCK;
-            (a == 6 ? input_patch_4 : input_patch_2)(from, row, v, c->v_plane);
+            (a == 6 ? input_patch_6 : input_patch_4)(from, row, v, c->v_plane);
         }
     }
 }
@@ -326,8 +329,10 @@ static void transform_output(const struct winograd_chunk *c)
         for (int32_t i = 0; i < c->n; i++) {
             const struct patch at = patch_of(c, i);
             const float *from = c->products + ((ptrdiff_t)b * c->n + i) * AL_BLOCK;
-            (c->w->a == 6 ? output_patch_4 : output_patch_2)(from, c->product_plane,
-                                                             results);
+            if (c->w->a == 6)
+                output_patch_6(c->w->m, from, c->product_plane, results);
+            else
+                output_patch_4(from, c->product_plane, results);
             store_patch(c, at, block, results);
             if (at.top == 0 && at.left == 0)
                 zero_halo(c->r->y[at.row] + block * map_plane(&out).block, &out);
@@ -381,25 +386,36 @@ static size_t winograd_scratch(const struct al_conv_shape *s, int32_t m)
            sizeof(float);
 }
 
-/* G g G^T of one kernel, in double. */
-static void weight_transform(int32_t m, const float *g, double *u)
+/* Row i of G is factor[i] * (1, p, p^2 ...) for the point p[i]; the last, for the point
+ * at infinity, is (0 ... 0, 1). */
+static double weight_factor(int32_t a, int32_t k, int32_t i, int32_t tap)
 {
-    static const double g4[6][3] = { { 1.0 / 4, 0, 0 },
-                                     { -1.0 / 6, -1.0 / 6, -1.0 / 6 },
-                                     { -1.0 / 6, 1.0 / 6, -1.0 / 6 },
-                                     { 1.0 / 24, 1.0 / 12, 1.0 / 6 },
-                                     { 1.0 / 24, -1.0 / 12, 1.0 / 6 },
-                                     { 0, 0, 1 } };
-    static const double g2[4][3] = {
-        { 1, 0, 0 }, { 0.5, 0.5, 0.5 }, { 0.5, -0.5, 0.5 }, { 0, 0, 1 }
-    };
-    const double(*t)[3] = m == 4 ? g4 : g2;
+    static const double points[] = { 0, 1, -1, 2, -2 };
+    static const double factors_4[] = { 1, 0.5, 0.5 };
+    static const double factors_6[] = { 1.0 / 4, -1.0 / 6, -1.0 / 6, 1.0 / 24, 1.0 / 24 };
 
-    for (int32_t i = 0; i < m + 2; i++) {
-        for (int32_t j = 0; j < m + 2; j++, u++) {
+    if (i == a - 1)
+        return tap == k - 1 ? 1.0 : 0.0;
+    return (a == 4 ? factors_4[i] : factors_6[i]) * pow(points[i], tap);
+}
+
+/* u = G g G^T of one k x k kernel, in double; `t` is G. */
+static void weight_transform(int32_t a, int32_t k, double (*t)[5], const float *g,
+                             double *u)
+{
+    double half[6][5] = { 0 };
+
+    for (int32_t i = 0; i < a; i++) {
+        for (int32_t r = 0; r < k; r++) {
+            for (int32_t j = 0; j < k; j++)
+                half[i][j] += t[i][r] * (double)g[r * k + j];
+        }
+    }
+    for (int32_t i = 0; i < a; i++) {
+        for (int32_t j = 0; j < a; j++, u++) {
             *u = 0.0;
-            for (int32_t k = 0; k < 9; k++)
-                *u += t[i][k / 3] * t[j][k % 3] * (double)g[k];
+            for (int32_t r = 0; r < k; r++)
+                *u += half[i][r] * t[j][r];
         }
     }
 }
@@ -409,7 +425,12 @@ static void winograd_pack(const struct al_conv_shape *s, int32_t m, const float 
 {
     const struct winograd w = winograd_of(s, m);
     struct al_conv_group g = al_conv_group_first(&w.product, AL_BLOCK, w.kb);
-    double u[36] = { 0 };
+    const int32_t taps = s->kernel_h * s->kernel_w;
+    double t[6][5], u[36];
+
+    for (int32_t i = 0; i < w.a * s->kernel_h; i++)
+        t[i / s->kernel_h][i % s->kernel_h] =
+            weight_factor(w.a, s->kernel_h, i / s->kernel_h, i % s->kernel_h);
 
     for (; g.n_blocks; al_conv_group_next(&w.product, AL_BLOCK, w.kb, &g)) {
         const int32_t lanes = g.n_blocks * AL_BLOCK;
@@ -417,31 +438,32 @@ static void winograd_pack(const struct al_conv_shape *s, int32_t m, const float 
             const int32_t k = g.block * AL_BLOCK + i % lanes;
             memset(u, 0, sizeof(u));
             if (k < s->out_c)
-                weight_transform(m, weights + ((ptrdiff_t)k * s->in_c + i / lanes) * 9,
+                weight_transform(w.a, s->kernel_h, t,
+                                 weights + ((ptrdiff_t)k * s->in_c + i / lanes) * taps,
                                  u);
-            for (int32_t t = 0; t < w.a * w.a; t++)
-                packed[(size_t)t * w.plane_floats + g.weights + (size_t)i] = (float)u[t];
+            for (int32_t p = 0; p < w.a * w.a; p++)
+                packed[(size_t)p * w.plane_floats + g.weights + (size_t)i] = (float)u[p];
         }
     }
 }
 
 /* Below that there is nothing to gain. */
-static bool winograd_fits(const struct al_conv_shape *s)
+static bool winograd_fits(const struct al_conv_shape *s, int32_t k)
 {
-    return s->kernel_h == 3 && s->kernel_w == 3 && s->stride_h == 1 && s->stride_w == 1 &&
+    return s->kernel_h == k && s->kernel_w == k && s->stride_h == 1 && s->stride_w == 1 &&
            s->dilation_h == 1 && s->dilation_w == 1 && s->groups == 1 && s->in_c >= 8 &&
            s->out_c >= 8 && s->out_h >= 3 && s->out_w >= 3 && direct_fits(s);
 }
 
-/* The functions of struct al_conv_algo for F(m x m, 3x3). */
-#define WINOGRAD_FAMILY(family, m)                                                     \
+/* The functions of struct al_conv_algo for F(m x m, k x k). */
+#define WINOGRAD_FAMILY(family, m, k)                                                  \
     static bool family##_fits(const struct al_conv_shape *s)                           \
     {                                                                                  \
-        return winograd_fits(s);                                                       \
+        return winograd_fits(s, k);                                                    \
     }                                                                                  \
     static size_t family##_packed_floats(const struct al_conv_shape *s)                \
     {                                                                                  \
-        return winograd_of(s, m).plane_floats * (m + 2) * (m + 2);                     \
+        return winograd_of(s, m).plane_floats * (m + k - 1) * (m + k - 1);             \
     }                                                                                  \
     static void family##_pack(const struct al_conv_shape *s, const float *weights,     \
                               float *packed)                                           \
@@ -463,7 +485,8 @@ static bool winograd_fits(const struct al_conv_shape *s)
         winograd_run(r, m);                                                            \
     }
 
-WINOGRAD_FAMILY(winograd2, 2)
-WINOGRAD_FAMILY(winograd4, 4)
+WINOGRAD_FAMILY(winograd2, 2, 3)
+WINOGRAD_FAMILY(winograd4, 4, 3)
+WINOGRAD_FAMILY(winograd2k5, 2, 5)
 
 #endif

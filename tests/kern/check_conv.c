@@ -377,6 +377,19 @@ static void groups_of_every_kind_are_right(void **unused)
     }
 }
 
+static void five_by_five_patches_of_every_size_are_right(void **unused)
+{
+    (void)unused;
+    for (int32_t w = 1; w <= 20; w++) {
+        struct problem p = { .s = square(20, 33, 9, 5, 1, 2, 1),
+                             .with_add = w % 2,
+                             .act = AL_CONV_ACT_RELU };
+        p.s.in_w = w;
+        close_shape(&p.s, 2, 2);
+        check_problem(&p);
+    }
+}
+
 static void depthwise_tails_are_right_for_every_stride(void **unused)
 {
     (void)unused;
@@ -484,6 +497,7 @@ int check_conv(void)
         cmocka_unit_test(every_channel_count_is_right),
         cmocka_unit_test(planar_inputs_of_every_stride_are_right),
         cmocka_unit_test(groups_of_every_kind_are_right),
+        cmocka_unit_test(five_by_five_patches_of_every_size_are_right),
         cmocka_unit_test(depthwise_tails_are_right_for_every_stride),
         cmocka_unit_test(one_by_one_is_right_flat_and_by_rows),
         cmocka_unit_test(every_activation_and_addition_is_right),
