@@ -218,7 +218,7 @@ static void run_rows(const struct job *j, const struct al_tensor *outputs)
 
     for (size_t row = 0; row < j->n_rows; row++) {
         fill_row(j, row);
-        tl_runner_run(j->runner, 1, &rule, &answer);
+        tl_runner_run(j->runner, 0, 1, &rule, &answer);
         for (size_t i = 0; i < al_model_n_outputs(j->model.model); i++) {
             const struct al_tensor_info info = al_model_output(j->model.model, i);
             const size_t bytes = output_bytes(&info);

@@ -8,10 +8,9 @@
 struct tl_runner {
     const struct al_model *model;
     struct al_workspace *workspace;
-    struct al_team *team; /* NULL: the calling thread alone */
-    uint8_t *memory;      /* of the rows, row_bytes apart */
-    size_t row_stride;    /* bytes, a multiple of 64 */
-    size_t n_rows;
+    struct al_team *team;      /* NULL: the calling thread alone */
+    uint8_t *memory;           /* of the rows, row_bytes apart */
+    size_t row_stride;         /* bytes, a multiple of 64 */
     struct al_stage_row *rows; /* [n_rows] those still on their way, in front */
     size_t *index;             /* [n_rows] which row each of `rows` is */
 };
@@ -25,7 +24,7 @@ enum al_status tl_runner_new(const struct al_model *m, size_t n_rows,
     if (!r)
         goto fail;
     r->model = m;
-    r->n_rows = n_rows;
+
     r->row_stride = (al_model_row_bytes(m) + 63) / 64 * 64;
     if (!al_mul(r->row_stride, n_rows, &total))
         goto fail;
@@ -101,11 +100,12 @@ static size_t settle(struct tl_runner *r, size_t n, uint32_t stage,
     return n_stay;
 }
 
-void tl_runner_run(struct tl_runner *r, size_t n, const struct al_exit_rule *rule,
-                   struct tl_answer *answers)
+void tl_runner_run(struct tl_runner *r, size_t first, size_t n,
+                   const struct al_exit_rule *rule, struct tl_answer *answers)
 {
     for (size_t i = 0; i < n; i++) {
-        r->rows[i] = (struct al_stage_row){ .row = row_memory(r, i), .rule = rule };
+        r->rows[i] =
+            (struct al_stage_row){ .row = row_memory(r, first + i), .rule = rule };
         r->index[i] = i;
     }
     for (uint32_t stage = 0; n > 0; stage++) {

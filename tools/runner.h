@@ -28,10 +28,10 @@ void tl_runner_free(struct tl_runner *r);
 void *tl_runner_input(struct tl_runner *r, size_t i, size_t input);
 const void *tl_runner_output(const struct tl_runner *r, size_t i, size_t output);
 
-/* Runs rows 0..n-1 by `rule`; after each stage those that stay go on as a smaller batch.
- * `answers` [n] is by row. */
-void tl_runner_run(struct tl_runner *r, size_t n, const struct al_exit_rule *rule,
-                   struct tl_answer *answers);
+/* Runs `n` rows from `first` on by `rule`; after each stage those that stay go on as a
+ * smaller batch. `answers` [n] is by row. */
+void tl_runner_run(struct tl_runner *r, size_t first, size_t n,
+                   const struct al_exit_rule *rule, struct tl_answer *answers);
 /* What every exit says about row 0: `answers` [stages]. */
 void tl_runner_ask_all(struct tl_runner *r, enum al_score score,
                        struct tl_answer *answers);

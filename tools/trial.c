@@ -7,19 +7,21 @@
 #include "tools/parallel.h"
 
 enum {
-    MIN_ROUNDS = 3
+    MIN_ROUNDS = 3,
+    MIN_SLOTS = 16,
 };
 
 /* One thread's own things. */
 struct lane {
     struct tl_runner *runner;
-    struct tl_answer *answers; /* [batch] */
+    struct tl_answer *answers; /* [n_slots] */
     uint64_t elapsed_ns;       /* of the round at hand */
 };
 
 struct rounds {
     const struct tl_trial_params *p;
     struct lane *lanes; /* [n_threads] */
+    size_t n_slots;     /* rows that a lane has memory for */
     struct tl_trial *trial;
 };
 
@@ -74,26 +76,38 @@ static uint64_t read_clock(const struct tl_trial_params *p)
     return p->team ? tl_now_ns() : tl_thread_ns();
 }
 
+/* Runs `n` rows that lie in the lane's memory, a batch at a time; nanoseconds. */
+static uint64_t run_window(struct rounds *r, struct lane *lane, size_t n)
+{
+    const size_t batch = r->trial->batch;
+    const uint64_t start = read_clock(r->p);
+
+    for (size_t i = 0; i < n; i += batch)
+        tl_runner_run(lane->runner, i, n - i < batch ? n - i : batch, &r->trial->rule,
+                      lane->answers + i);
+    return read_clock(r->p) - start;
+}
+
 /* One thread's share of a round: every input once. */
 static enum al_status run_round(void *arg, size_t worker, size_t item,
                                 struct al_error *err)
 {
     struct rounds *r = arg;
     struct lane *lane = &r->lanes[item];
-    const size_t n_rows = r->p->inputs->n_rows, batch = r->trial->batch;
-    const uint64_t start = read_clock(r->p);
+    const size_t n_rows = r->p->inputs->n_rows;
+    const size_t window = r->n_slots / r->trial->batch * r->trial->batch;
 
     (void)worker;
     (void)err;
-    for (size_t from = 0; from < n_rows; from += batch) {
-        const size_t n = n_rows - from < batch ? n_rows - from : batch;
+    lane->elapsed_ns = 0;
+    for (size_t from = 0; from < n_rows; from += window) {
+        const size_t n = n_rows - from < window ? n_rows - from : window;
 
         copy_in(lane->runner, r->p, from, n);
-        tl_runner_run(lane->runner, n, &r->trial->rule, lane->answers);
+        lane->elapsed_ns += run_window(r, lane, n);
         if (item == 0 && r->trial->answers)
             memcpy(r->trial->answers + from, lane->answers, n * sizeof(*lane->answers));
     }
-    lane->elapsed_ns = read_clock(r->p) - start;
     return AL_OK;
 }
 
@@ -132,7 +146,7 @@ static enum al_status run_rounds(struct rounds *r, struct tl_trial *trials,
     return AL_OK;
 }
 
-static enum al_status make_lanes(struct rounds *r, size_t batch, struct al_error *err)
+static enum al_status make_lanes(struct rounds *r, struct al_error *err)
 {
     enum al_status s = AL_OK;
 
@@ -140,12 +154,12 @@ static enum al_status make_lanes(struct rounds *r, size_t batch, struct al_error
     if (!r->lanes)
         return al_fail(err, AL_NO_MEMORY, "%zu threads", r->p->n_threads);
     for (size_t i = 0; s == AL_OK && i < r->p->n_threads; i++) {
-        s = tl_runner_new(r->p->model, batch, &r->lanes[i].runner, err);
+        s = tl_runner_new(r->p->model, r->n_slots, &r->lanes[i].runner, err);
         if (s == AL_OK)
             tl_runner_set_team(r->lanes[i].runner, r->p->team);
-        r->lanes[i].answers = calloc(batch, sizeof(*r->lanes[i].answers));
+        r->lanes[i].answers = calloc(r->n_slots, sizeof(*r->lanes[i].answers));
         if (s == AL_OK && !r->lanes[i].answers)
-            s = al_fail(err, AL_NO_MEMORY, "%zu answers", batch);
+            s = al_fail(err, AL_NO_MEMORY, "%zu answers", r->n_slots);
     }
     return s;
 }
@@ -162,12 +176,11 @@ static void free_lanes(struct rounds *r)
 enum al_status tl_trials_run(const struct tl_trial_params *p, struct tl_trial *trials,
                              size_t n_trials, struct al_error *err)
 {
-    struct rounds r = { .p = p };
-    size_t batch = 1;
+    struct rounds r = { .p = p, .n_slots = MIN_SLOTS };
 
     for (size_t t = 0; t < n_trials; t++)
-        batch = trials[t].batch > batch ? trials[t].batch : batch;
-    enum al_status s = make_lanes(&r, batch, err);
+        r.n_slots = trials[t].batch > r.n_slots ? trials[t].batch : r.n_slots;
+    enum al_status s = make_lanes(&r, err);
 
     if (s == AL_OK)
         s = run_rounds(&r, trials, n_trials, err);

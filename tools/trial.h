@@ -1,8 +1,9 @@
 /* trial.h — what rules and batch sizes cost, measured against each other. All trials run
  * over the same inputs, round and round in turn, so that whatever else the machine does
  * meets them alike. Costs are processor time: nothing in a run waits, so on a machine
- * with nothing else to do it is the time that passes. Inside the clock: copying the input
- * in, trunk, branches, softmax, score, decision and the closing of ranks. */
+ * with nothing else to do it is the time that passes. Inside the clock: trunk, branches,
+ * softmax, score, decision and the closing of ranks; outside: copying inputs in, for a
+ * few rows at a time, so that a row's input is as warm as one just decoded. */
 #ifndef TL_TRIAL_H
 #define TL_TRIAL_H
 
