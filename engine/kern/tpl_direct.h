@@ -129,18 +129,38 @@ static int32_t planar_rows(const struct direct *d, int32_t n_lines)
     return (n_lines - 1) * d->s->stride_h + (d->s->kernel_h - 1) * d->s->dilation_h + 1;
 }
 
+/* Copies and zeroes are inline: a line of a first layer is too short for calls. */
+AL_INLINE void copy_floats(const float *x, int32_t n, float *y)
+{
+    int32_t i = 0;
+
+    for (; i + AL_BLOCK <= n; i += AL_BLOCK)
+        v_store(y + i, v_load(x + i));
+    for (; i < n; i++)
+        y[i] = x[i];
+}
+
+AL_INLINE void zero_floats(float *y, int32_t n)
+{
+    int32_t i = 0;
+
+    for (; i + AL_BLOCK <= n; i += AL_BLOCK)
+        v_store(y + i, v_zero());
+    for (; i < n; i++)
+        y[i] = 0.0F;
+}
+
 static void planar_row(const struct al_conv_shape *s, const float *x, int32_t row,
                        float *y)
 {
     const int32_t width = al_conv_reach_w(s);
-    int32_t n = width - s->pad_left < s->in_w ? width - s->pad_left : s->in_w;
+    const bool inside = row >= 0 && row < s->in_h;
+    const int32_t first = inside && s->pad_left < width ? s->pad_left : width;
+    const int32_t n = width - first < s->in_w ? width - first : s->in_w;
 
-    n = n > 0 ? n : 0;
-    if (row < 0 || row >= s->in_h)
-        n = 0;
-    memset(y, 0, (size_t)width * sizeof(float));
-    if (n > 0)
-        memcpy(y + s->pad_left, x + (ptrdiff_t)row * s->in_w, (size_t)n * sizeof(float));
+    zero_floats(y, first);
+    copy_floats(x + (ptrdiff_t)row * s->in_w, n, y + first);
+    zero_floats(y + first + n, width - first - n);
 }
 
 static void planar_copy(const struct direct *d, const struct al_conv_tile *c,
