@@ -132,7 +132,9 @@ static void run_conv(const struct al_step *s, struct al_run *r)
     job.run.x = r->x;
     job.run.y = r->y;
     job.run.add = s->n_in > 1 ? r->add : NULL;
-    al_share(r, s, a->algo->n_tiles(&a->shape, r->n), run_tiles, &job);
+    /* Counting tiles costs as much as a small layer's overhead: only for a team. */
+    al_share(r, s, r->team ? a->algo->n_tiles(&a->shape, r->n) : SIZE_MAX, run_tiles,
+             &job);
 }
 
 /* ---- building ---- */

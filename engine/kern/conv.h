@@ -61,8 +61,8 @@ struct al_conv_run {
     float *const *y; /* n_rows output buffers; their halo is written as zero */
     enum al_conv_act act;
     float act_a, act_b;
-    void *scratch; /* scratch_bytes() of it, one per thread */
-    size_t tile_begin, tile_end;
+    void *scratch;               /* scratch_bytes() of it, one per thread */
+    size_t tile_begin, tile_end; /* tiles past the last are none: SIZE_MAX = all */
 };
 
 enum al_conv_precision {

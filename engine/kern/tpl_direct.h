@@ -300,9 +300,22 @@ static void run_chunk(const struct direct *d, const struct al_conv_run *r,
     }
 }
 
+static size_t n_tiles_of(const struct direct *d, size_t n_rows)
+{
+    return n_rows * (size_t)(d->cut.n_group_chunks * d->cut.n_line_chunks);
+}
+
+/* Where the tiles of a run end. */
+static size_t tile_end_of(const struct al_conv_run *r, size_t n_tiles)
+{
+    return r->tile_end < n_tiles ? r->tile_end : n_tiles;
+}
+
 static void direct_run_tiles(const struct direct *d, const struct al_conv_run *r)
 {
-    for (size_t i = r->tile_begin; i < r->tile_end; i++) {
+    const size_t end = tile_end_of(r, n_tiles_of(d, r->n_rows));
+
+    for (size_t i = r->tile_begin; i < end; i++) {
         const struct al_conv_tile c =
             al_conv_tile(&d->cut, r->n_rows, d->n_groups, d->lines.n, i);
         run_chunk(d, r, &c);
@@ -395,7 +408,7 @@ static size_t scratch_bytes_of(const struct direct *d)
     static size_t family##_tiles(const struct al_conv_shape *s, size_t n_rows)         \
     {                                                                                  \
         const struct direct d = direct_of(s, is_depthwise);                            \
-        return n_rows * (size_t)(d.cut.n_group_chunks * d.cut.n_line_chunks);          \
+        return n_tiles_of(&d, n_rows);                                                 \
     }                                                                                  \
     static void family##_run(const struct al_conv_run *r)                              \
     {                                                                                  \

@@ -172,8 +172,9 @@ static void narrow_chunk(const struct direct *d, const struct al_conv_run *r,
 static void narrow_run(const struct al_conv_run *r)
 {
     const struct direct d = direct_of(r->shape, false);
+    const size_t end = tile_end_of(r, n_tiles_of(&d, r->n_rows));
 
-    for (size_t i = r->tile_begin; i < r->tile_end; i++) {
+    for (size_t i = r->tile_begin; i < end; i++) {
         const struct al_conv_tile c =
             al_conv_tile(&d.cut, r->n_rows, d.n_groups, d.lines.n, i);
         narrow_chunk(&d, r, &c);

@@ -371,8 +371,9 @@ static void winograd_run(const struct al_conv_run *r, int32_t m)
 {
     const struct winograd w = winograd_of(r->shape, m);
     const size_t n_chunks = winograd_n_chunks(&w, r->n_rows);
+    const size_t end = tile_end_of(r, n_chunks * (size_t)w.n_k_chunks);
 
-    for (size_t i = r->tile_begin; i < r->tile_end; i++)
+    for (size_t i = r->tile_begin; i < end; i++)
         winograd_chunk(&w, r, i % n_chunks, (int32_t)(i / n_chunks));
 }
 
