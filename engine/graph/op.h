@@ -7,7 +7,7 @@
 
 /* One row an operator: enum name, ONNX name, least and most inputs, least and most
  * outputs, shape inference (al_infer_<last column> in graph/infer_*.c).
- * AL_OP_MANY = any number. Meanings: ONNX Operators.md, opsets 7 to 17. */
+ * AL_OP_MANY = any number. Meanings: ONNX Operators.md, opsets 7 to 22. */
 #define AL_OP_MANY 65535
 #define AL_OP_LIST(X)                                                      \
     X(CONV, "Conv", 2, 3, 1, 1, conv)                                      \

@@ -130,6 +130,10 @@ def main():
     args = parser.parse_args()
     source = pathlib.Path(__file__).resolve().parents[2]
     operators = known_operators(source)
+    documented = set(re.findall(r"\w+", (source / "docs/operators.md").read_text()))
+    if operators - documented:
+        print(f"docs/operators.md does not name {sorted(operators - documented)}")
+        return 1
     passed, refused, failures = [], [], []
     for case in sorted(collect_testcases(None), key=lambda c: c.name):
         if not operators.issuperset(n.op_type for n in case.model.graph.node):
