@@ -19,7 +19,8 @@
 #define AL_CONV_FAMILIES(X, isa) \
     X(direct, isa)               \
     X(planar, isa)               \
-    X(depthwise, isa) X(winograd2, isa) X(winograd4, isa) X(winograd2k5, isa)
+    X(depthwise, isa)            \
+    X(grouped, isa) X(winograd2, isa) X(winograd4, isa) X(winograd2k5, isa)
 
 #define Y(family, isa) extern const struct al_conv_algo al_conv_##family##_##isa;
 #define X(isa)                                 \

@@ -1,7 +1,9 @@
 /* tpl_direct.h — direct convolutions made of register tiles: blocked input (any shape),
- * planar input (first layers) and depthwise. Packed weights: for each group of output
- * blocks [channel block][tap row][tap column][channel][output lane] (planar: channel by
- * channel); depthwise: [block][tap row][tap column][lane]. */
+ * planar input (first layers), depthwise, and groups smaller than a block. Packed
+ * weights: for each group of output blocks [channel block][tap row][tap
+ * column][channel][output lane] (planar: channel by channel); depthwise and grouped,
+ * where an output block reads the input block of the same number: [block][tap row][tap
+ * column][channel of the group][lane]. */
 #ifndef AL_KERN_TPL_DIRECT_H
 #define AL_KERN_TPL_DIRECT_H
 
@@ -11,8 +13,15 @@
 enum form {
     BLOCKED,
     PLANAR,
-    DEPTHWISE
+    DEPTHWISE,
+    GROUPED
 };
+
+/* Whether an output block reads just the input block of the same number. */
+static inline bool is_blockwise(enum form form)
+{
+    return form == DEPTHWISE || form == GROUPED;
+}
 
 /* Most pixels of a tile of 0 to 4 blocks. */
 static const int32_t dense_px[5] = { 0, PX_1, PX_2, PX_3, PX_4 };
@@ -82,7 +91,7 @@ static int32_t choose_kb(const struct al_conv_shape *s, enum form form)
     int64_t best = INT64_MAX;
     int32_t kb = 1;
 
-    for (int32_t i = 1; i <= 4 && form != DEPTHWISE && dense_px[i]; i++) {
+    for (int32_t i = 1; i <= 4 && !is_blockwise(form) && dense_px[i]; i++) {
         const int64_t cost = line_cost(s, i, lines_of(s).px);
         if (cost < best) {
             best = cost;
@@ -92,11 +101,10 @@ static int32_t choose_kb(const struct al_conv_shape *s, enum form form)
     return kb;
 }
 
-static enum form form_of(const struct al_conv_shape *s, bool depthwise)
+/* Packed weights of one block, depthwise or grouped. */
+static size_t blockwise_floats(const struct al_conv_shape *s)
 {
-    if (depthwise)
-        return DEPTHWISE;
-    return s->planar_input ? PLANAR : BLOCKED;
+    return (size_t)(s->kernel_h * s->kernel_w) * (size_t)(s->in_c / s->groups) * AL_BLOCK;
 }
 
 /* Everything about a shape that a run needs. */
@@ -109,15 +117,15 @@ struct direct {
     struct al_conv_cut cut;
 };
 
-static struct direct direct_of(const struct al_conv_shape *s, bool depthwise)
+static struct direct direct_of(const struct al_conv_shape *s, enum form form)
 {
-    struct direct d = { .s = s, .form = form_of(s, depthwise), .lines = lines_of(s) };
+    struct direct d = { .s = s, .form = form, .lines = lines_of(s) };
 
     d.kb = choose_kb(s, d.form);
     d.n_groups = al_conv_n_groups(s, AL_BLOCK, d.kb);
-    d.weight_floats = depthwise ? (size_t)(n_blocks(s->out_c) * AL_BLOCK) *
-                                      (size_t)(s->kernel_h * s->kernel_w)
-                                : al_conv_group_floats(s, AL_BLOCK, d.kb);
+    d.weight_floats = is_blockwise(form)
+                          ? (size_t)n_blocks(s->out_c) * blockwise_floats(s)
+                          : al_conv_group_floats(s, AL_BLOCK, d.kb);
     d.cut = al_conv_cut(s, d.n_groups, d.lines.n, d.weight_floats);
     return d;
 }
@@ -236,8 +244,14 @@ static const tile_fn *kernels_of(const struct direct *d, int32_t n)
     const struct al_conv_shape *s = d->s;
     const bool three = s->kernel_w == 3 && s->dilation_w == 1;
 
-    if (d->form != DEPTHWISE)
+    if (!is_blockwise(d->form))
         return tiles_dense[n];
+#if AL_BLOCK == 16
+    if (d->form == GROUPED && s->in_c / s->groups == 8)
+        return tiles_grouped_8[1];
+#endif
+    if (d->form == GROUPED)
+        return tiles_grouped_4[1];
     if (three && s->stride_w == 1)
         return tiles_depthwise_3s1[1];
     return three && s->stride_w == 2 ? tiles_depthwise_3s2[1] : tiles_depthwise[1];
@@ -255,7 +269,7 @@ static void run_group(const struct direct *d, const struct al_conv_run *r,
     const struct al_post post = { r->act, r->act_a, r->act_b };
     const bool finish = !post_is_clamp(&post, &t.clamp) || !post_keeps_zero(&post);
     const tile_fn *kernels = kernels_of(d, g->n_blocks);
-    const int32_t max = d->form == DEPTHWISE ? PX_ONE : dense_px[g->n_blocks];
+    const int32_t max = is_blockwise(d->form) ? PX_ONE : dense_px[g->n_blocks];
     float *y = r->y[c->row] + g->block * py.block;
 
     t.lane = d->form == BLOCKED ? g->c_begin % AL_BLOCK : 0;
@@ -282,7 +296,6 @@ static void run_chunk(const struct direct *d, const struct al_conv_run *r,
                       const struct al_conv_tile *c)
 {
     const struct al_conv_shape *s = d->s;
-    const ptrdiff_t depthwise_floats = (ptrdiff_t)s->kernel_h * s->kernel_w * AL_BLOCK;
     struct al_conv_group g = al_conv_group_first(s, AL_BLOCK, d->kb);
     struct tile t = { .planar = d->form == PLANAR,
                       .kernel_h = s->kernel_h,
@@ -293,8 +306,8 @@ static void run_chunk(const struct direct *d, const struct al_conv_run *r,
     for (; g.index < c->group_end; al_conv_group_next(s, AL_BLOCK, d->kb, &g)) {
         if (g.index < c->group_begin)
             continue;
-        t.w = d->form == DEPTHWISE ? r->weights + g.block * depthwise_floats
-                                   : r->weights + g.weights;
+        t.w = r->weights +
+              (is_blockwise(d->form) ? (size_t)g.block * blockwise_floats(s) : g.weights);
         t.bias = r->bias + (ptrdiff_t)g.block * AL_BLOCK;
         run_group(d, r, c, &g, t, x_line);
     }
@@ -337,6 +350,14 @@ static bool depthwise_fits(const struct al_conv_shape *s)
     return direct_fits(s) && s->groups == s->in_c && s->in_c == s->out_c;
 }
 
+static bool grouped_fits(const struct al_conv_shape *s)
+{
+    const int32_t n = s->in_c / s->groups;
+
+    return direct_fits(s) && s->in_c == s->out_c &&
+           (n == 4 || (n == 8 && AL_BLOCK == 16));
+}
+
 /* The weights of channels [c, c + n) of one group. */
 static float *pack_channels(const struct al_conv_shape *s, const struct al_conv_group *g,
                             int32_t c, int32_t n, const float *weights, float *packed)
@@ -354,7 +375,7 @@ static float *pack_channels(const struct al_conv_shape *s, const struct al_conv_
 static void direct_pack(const struct al_conv_shape *s, const float *weights,
                         float *packed)
 {
-    const struct direct d = direct_of(s, false);
+    const struct direct d = direct_of(s, s->planar_input ? PLANAR : BLOCKED);
     struct al_conv_group g = al_conv_group_first(s, AL_BLOCK, d.kb);
 
     for (; g.n_blocks; al_conv_group_next(s, AL_BLOCK, d.kb, &g)) {
@@ -372,17 +393,25 @@ static void planar_pack(const struct al_conv_shape *s, const float *weights,
     direct_pack(s, weights, packed);
 }
 
+static void grouped_pack(const struct al_conv_shape *s, const float *weights,
+                         float *packed)
+{
+    const int32_t n = s->in_c / s->groups;
+
+    for (int32_t b = 0; b < n_blocks(s->out_c); b++) {
+        for (int32_t i = 0; i < s->kernel_h * s->kernel_w * n; i++) {
+            const int32_t tap = i / n;
+            for (int32_t k = b * AL_BLOCK; k < (b + 1) * AL_BLOCK; k++)
+                *packed++ = al_conv_weight(s, weights, k, k / n * n + i % n,
+                                           tap / s->kernel_w, tap % s->kernel_w);
+        }
+    }
+}
+
 static void depthwise_pack(const struct al_conv_shape *s, const float *weights,
                            float *packed)
 {
-    const int32_t taps = s->kernel_h * s->kernel_w;
-
-    for (int32_t b = 0; b < n_blocks(s->out_c); b++) {
-        for (int32_t t = 0; t < taps; t++) {
-            for (int32_t k = b * AL_BLOCK; k < (b + 1) * AL_BLOCK; k++)
-                *packed++ = k < s->out_c ? weights[(ptrdiff_t)k * taps + t] : 0.0F;
-        }
-    }
+    grouped_pack(s, weights, packed);
 }
 
 static size_t scratch_bytes_of(const struct direct *d)
@@ -393,31 +422,32 @@ static size_t scratch_bytes_of(const struct direct *d)
                : 0;
 }
 
-/* The functions of struct al_conv_algo for the three forms. */
-#define DIRECT_FAMILY(family, is_depthwise)                                            \
+/* The functions of struct al_conv_algo for the forms. */
+#define DIRECT_FAMILY(family, form)                                                    \
     static size_t family##_packed_floats(const struct al_conv_shape *s)                \
     {                                                                                  \
-        return direct_of(s, is_depthwise).weight_floats;                               \
+        return direct_of(s, form).weight_floats;                                       \
     }                                                                                  \
     static size_t family##_scratch_bytes(const struct al_conv_shape *s, size_t n_rows) \
     {                                                                                  \
-        const struct direct d = direct_of(s, is_depthwise);                            \
+        const struct direct d = direct_of(s, form);                                    \
         (void)n_rows;                                                                  \
         return scratch_bytes_of(&d);                                                   \
     }                                                                                  \
     static size_t family##_tiles(const struct al_conv_shape *s, size_t n_rows)         \
     {                                                                                  \
-        const struct direct d = direct_of(s, is_depthwise);                            \
+        const struct direct d = direct_of(s, form);                                    \
         return n_tiles_of(&d, n_rows);                                                 \
     }                                                                                  \
     static void family##_run(const struct al_conv_run *r)                              \
     {                                                                                  \
-        const struct direct d = direct_of(r->shape, is_depthwise);                     \
+        const struct direct d = direct_of(r->shape, form);                             \
         direct_run_tiles(&d, r);                                                       \
     }
 
-DIRECT_FAMILY(direct, false)
-DIRECT_FAMILY(planar, false)
-DIRECT_FAMILY(depthwise, true)
+DIRECT_FAMILY(direct, BLOCKED)
+DIRECT_FAMILY(planar, PLANAR)
+DIRECT_FAMILY(depthwise, DEPTHWISE)
+DIRECT_FAMILY(grouped, GROUPED)
 
 #endif

@@ -174,6 +174,68 @@ AL_INLINE void tile_depthwise_3s2(const int px, const int kb, const struct tile 
     tile_depthwise_3(px, 2, t);
 }
 
+/* Groups of n channels, n a divisor of the block: output lane l reads input lanes l / n *
+ * n + j, j < n. LANES_n(v, j) puts them side by side. */
+#if AL_BLOCK == 16
+#define LANES_4(v, j)                                                              \
+    __builtin_shufflevector(v, v, (j), (j), (j), (j), 4 + (j), 4 + (j), 4 + (j),   \
+                            4 + (j), 8 + (j), 8 + (j), 8 + (j), 8 + (j), 12 + (j), \
+                            12 + (j), 12 + (j), 12 + (j))
+#define LANES_8(v, j)                                                              \
+    __builtin_shufflevector(v, v, (j), (j), (j), (j), (j), (j), (j), (j), 8 + (j), \
+                            8 + (j), 8 + (j), 8 + (j), 8 + (j), 8 + (j), 8 + (j),  \
+                            8 + (j))
+#else
+#define LANES_4(v, j) \
+    __builtin_shufflevector(v, v, (j), (j), (j), (j), 4 + (j), 4 + (j), 4 + (j), 4 + (j))
+#endif
+
+#define GROUP_STEP(lanes, j)                                                       \
+    do {                                                                           \
+        const vec weights = v_load(w + (j)*AL_BLOCK);                              \
+        AL_UNROLL                                                                  \
+        for (int p = 0; p < px; p++)                                               \
+            acc[p] = v_fma(lanes(v_load(x + p * t->x_pixel), j), weights, acc[p]); \
+    } while (0)
+
+AL_INLINE void tile_grouped_4(const int px, const int kb, const struct tile *t)
+{
+    const float *w = t->w;
+    vec acc[MAX_ACC];
+
+    tile_begin(px, kb, t, acc);
+    for (int32_t i = 0; i < t->kernel_h * t->kernel_w; i++, w += 4 * AL_BLOCK) {
+        const float *x = t->x + i / t->kernel_w * t->x_row + i % t->kernel_w * t->x_tap;
+        GROUP_STEP(LANES_4, 0);
+        GROUP_STEP(LANES_4, 1);
+        GROUP_STEP(LANES_4, 2);
+        GROUP_STEP(LANES_4, 3);
+    }
+    tile_end(px, kb, t, acc);
+}
+
+#if AL_BLOCK == 16
+AL_INLINE void tile_grouped_8(const int px, const int kb, const struct tile *t)
+{
+    const float *w = t->w;
+    vec acc[MAX_ACC];
+
+    tile_begin(px, kb, t, acc);
+    for (int32_t i = 0; i < t->kernel_h * t->kernel_w; i++, w += 8 * AL_BLOCK) {
+        const float *x = t->x + i / t->kernel_w * t->x_row + i % t->kernel_w * t->x_tap;
+        GROUP_STEP(LANES_8, 0);
+        GROUP_STEP(LANES_8, 1);
+        GROUP_STEP(LANES_8, 2);
+        GROUP_STEP(LANES_8, 3);
+        GROUP_STEP(LANES_8, 4);
+        GROUP_STEP(LANES_8, 5);
+        GROUP_STEP(LANES_8, 6);
+        GROUP_STEP(LANES_8, 7);
+    }
+    tile_end(px, kb, t, acc);
+}
+#endif
+
 /* Every kernel: TILES(F, form) calls F(pixels, blocks, form) for each register tile that
  * fits the instruction set; TILES_ONE for depthwise, which has no second block to share a
  * load with. PX_n: the most pixels with n blocks. */
@@ -244,5 +306,14 @@ static const tile_fn tiles_depthwise_3s1[2][MAX_PX + 1] = { TILES_ONE(TILE_ENTRY
                                                                       depthwise_3s1) };
 static const tile_fn tiles_depthwise_3s2[2][MAX_PX + 1] = { TILES_ONE(TILE_ENTRY,
                                                                       depthwise_3s2) };
+
+TILES_ONE(TILE_DEFINE, grouped_4)
+static const tile_fn tiles_grouped_4[2][MAX_PX + 1] = { TILES_ONE(TILE_ENTRY,
+                                                                  grouped_4) };
+#if AL_BLOCK == 16
+TILES_ONE(TILE_DEFINE, grouped_8)
+static const tile_fn tiles_grouped_8[2][MAX_PX + 1] = { TILES_ONE(TILE_ENTRY,
+                                                                  grouped_8) };
+#endif
 
 #endif
