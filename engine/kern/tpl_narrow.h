@@ -171,7 +171,7 @@ static void narrow_chunk(const struct direct *d, const struct al_conv_run *r,
 
 static void narrow_run(const struct al_conv_run *r)
 {
-    const struct direct d = direct_of(r->shape, false);
+    const struct direct d = direct_of(r->shape, PLANAR);
     const size_t end = tile_end_of(r, n_tiles_of(&d, r->n_rows));
 
     for (size_t i = r->tile_begin; i < end; i++) {
