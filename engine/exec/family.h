@@ -16,6 +16,7 @@ struct al_family {
 #define AL_FAMILY_LIST(X) \
     X(conv)               \
     X(fc)                 \
+    X(matmul)             \
     X(pool)               \
     X(norm)               \
     X(eltwise)            \

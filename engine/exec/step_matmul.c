@@ -1,0 +1,158 @@
+/* step_matmul.c — products of two values that are both computed (attention): each right
+ * matrix is transposed and packed when it is there, then takes the way of a fully
+ * connected layer. */
+#include "engine/base/check.h"
+#include "engine/exec/eval.h"
+#include "engine/exec/family.h"
+#include "engine/exec/memory.h"
+
+struct matmul_args {
+    size_t n_products; /* of one lane */
+    size_t m, k, n;    /* [m][k] times [k][n] */
+    size_t packed_at;  /* bytes into the scratch; before it the transposed matrix */
+    const float *no_bias;
+    struct al_post post; /* when nothing is added */
+    bool has_add;
+    struct al_epilogue epilogue;
+    const struct al_kern *kern;
+};
+
+static bool fits(const struct al_builder *b, const struct al_node *n)
+{
+    if (n->op != AL_OP_MATMUL)
+        return false;
+
+    const struct al_value *x = al_value_of(b, n->inputs[0]);
+    const struct al_value *w = al_value_of(b, n->inputs[1]);
+    size_t rank = x->shape.rank;
+    if (x->dtype != AL_F32 || w->dtype != AL_F32 || rank < 2 || w->shape.rank != rank ||
+        !al_value_count(x) || !al_value_count(w))
+        return false;
+    for (size_t i = 0; i + 2 < rank; i++)
+        if (x->shape.dims[i] != w->shape.dims[i])
+            return false;
+    return n->post.add == AL_NO_VALUE ||
+           al_value_count(al_value_of(b, n->post.add)) ==
+               al_value_count(al_value_of(b, n->outputs[0]));
+}
+
+/* ---- running ---- */
+
+/* `to`[n][k] = transposed `from`[k][n], in squares that stay in cache. */
+static void transpose(const float *from, size_t k, size_t n, float *to)
+{
+    const size_t side = 16;
+
+    for (size_t i0 = 0; i0 < k; i0 += side)
+        for (size_t j0 = 0; j0 < n; j0 += side)
+            for (size_t j = j0; j < n && j < j0 + side; j++)
+                for (size_t i = i0; i < k && i < i0 + side; i++)
+                    to[j * k + i] = from[i * n + j];
+}
+
+static void multiply(const struct matmul_args *a, struct al_run *r, const float *x,
+                     const float *w, float *y)
+{
+    float *transposed = (float *)(void *)r->scratch;
+    float *packed = (float *)(void *)(r->scratch + a->packed_at);
+
+    transpose(w, a->k, a->n, transposed);
+    a->kern->fc_pack(a->k, a->n, transposed, packed);
+    for (size_t i = 0; i < a->m; i++) {
+        r->x[i] = x + i * a->k;
+        r->y[i] = y + i * a->n;
+    }
+    const struct al_fc fc = { .n_in = a->k,
+                              .n_out = a->n,
+                              .weights = packed,
+                              .bias = a->no_bias,
+                              .n_rows = a->m,
+                              .x = r->x,
+                              .y = r->y,
+                              .post = a->post,
+                              .tile_end = al_fc_tiles(a->n) };
+    a->kern->fc(&fc);
+}
+
+static void run_matmul(const struct al_step *s, struct al_run *r)
+{
+    const struct matmul_args *a = s->args;
+
+    for (size_t i = 0; i < r->n; i++) {
+        const struct al_lane *lane = &r->lanes[i];
+        const float *x = al_at(&s->in[0], lane);
+        const float *w = al_at(&s->in[1], lane);
+        float *y = al_at(&s->out[0], lane);
+
+        for (size_t p = 0; p < a->n_products; p++)
+            multiply(a, r, x + p * a->m * a->k, w + p * a->k * a->n, y + p * a->m * a->n);
+        if (a->has_add)
+            al_eval_epilogue(&a->epilogue, y, al_at(&s->in[2], lane),
+                             a->n_products * a->m * a->n);
+    }
+}
+
+/* ---- building ---- */
+
+static enum al_status set_scratch(struct al_builder *b, struct al_draft *d,
+                                  struct matmul_args *a, struct al_error *err)
+{
+    size_t transposed, packed;
+
+    if (!al_mul(a->k * a->n, sizeof(float), &transposed) ||
+        !al_add(transposed, AL_MEMORY_ALIGN - 1, &transposed) ||
+        !al_mul(al_fc_packed_floats(a->k, a->n), sizeof(float), &packed))
+        return al_fail(err, AL_TOO_LARGE, "a matrix of %zux%zu", a->k, a->n);
+    a->packed_at = transposed & ~(AL_MEMORY_ALIGN - 1);
+    a->no_bias = al_build_alloc(b, a->n, sizeof(float));
+    d->step.scratch_bytes = a->packed_at + packed;
+    return a->no_bias ? AL_OK : al_fail(err, AL_NO_MEMORY, "a product");
+}
+
+static enum al_status finish(struct al_builder *b, struct al_draft *d,
+                             struct al_error *err)
+{
+    const struct al_node *n = al_graph_node(b->p.graph, d->node);
+    const struct al_shape *x = &al_value_of(b, n->inputs[0])->shape;
+    const struct al_shape *w = &al_value_of(b, n->inputs[1])->shape;
+    struct matmul_args *a = al_build_alloc(b, 1, sizeof(*a));
+
+    if (!a)
+        return al_fail(err, AL_NO_MEMORY, "a product");
+    a->m = (size_t)x->dims[x->rank - 2];
+    a->k = (size_t)x->dims[x->rank - 1];
+    a->n = (size_t)w->dims[w->rank - 1];
+    a->n_products = al_value_count(al_value_of(b, n->inputs[0])) / (a->m * a->k);
+    a->kern = b->kern;
+    a->epilogue = n->post;
+    a->has_add = n->post.add != AL_NO_VALUE;
+    if (!a->has_add)
+        a->post = al_post_of(n);
+    d->step.run = run_matmul;
+    d->step.args = a;
+    d->step.kernel = b->kern->name;
+    d->step.macs = (uint64_t)a->n_products * a->m * a->k * a->n;
+    d->step.n_pointers = a->m;
+    return set_scratch(b, d, a, err);
+}
+
+static enum al_status lower(struct al_builder *b, uint32_t id, struct al_error *err)
+{
+    const struct al_node *n = al_graph_node(b->p.graph, id);
+    uint32_t in[3], out;
+    size_t n_in = 0;
+    struct al_draft *d;
+    enum al_status s = AL_OK;
+
+    for (size_t i = 0; s == AL_OK && i < 2; i++)
+        s = al_build_read(b, n->inputs[i], AL_FORM_PLAIN, &in[n_in++], err);
+    if (s == AL_OK && n->post.add != AL_NO_VALUE)
+        s = al_build_read(b, n->post.add, AL_FORM_PLAIN, &in[n_in++], err);
+    if (s == AL_OK)
+        s = al_build_write(b, n->outputs[0], AL_FORM_PLAIN, &out, err);
+    if (s == AL_OK)
+        s = al_build_step(b, id, in, n_in, &out, 1, finish, &d, err);
+    return s;
+}
+
+const struct al_family al_family_matmul = { fits, lower };
