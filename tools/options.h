@@ -32,7 +32,8 @@ enum tl_option_type {
     TL_REALS,   /* struct tl_reals, each min..max */
 };
 
-struct tl_option {
+/* Fields in the order tables are written in, not the tightest. */
+struct tl_option {    /* NOLINT(clang-analyzer-optin.performance.Padding) */
     const char *name; /* "--data"; without dashes: a required argument, filled in order */
     enum tl_option_type type;
     size_t offset;     /* of the field */

@@ -11,6 +11,6 @@
 /* A team of `n_threads` >= 2, the caller among them. */
 AL_MUST_CHECK enum al_status tl_team_new(size_t n_threads, struct al_team **ret,
                                          struct al_error *err);
-void tl_team_free(struct al_team *t);
+void tl_team_free(struct al_team *door);
 
 #endif

@@ -43,7 +43,7 @@ enum al_status tl_inputs_init(struct tl_inputs *in, const struct al_model *m,
     *in = (struct tl_inputs){ .n_rows = n_rows,
                               .n_inputs = al_model_n_inputs(m),
                               .row_bytes = row_bytes,
-                              .data = calloc(n_rows, row_bytes) };
+                              .data = calloc(n_rows, row_bytes + 1) };
     if (!in->data)
         return al_fail(err, AL_NO_MEMORY, "%zu inputs of %zu bytes", n_rows, row_bytes);
     return AL_OK;
