@@ -32,6 +32,8 @@ enum al_status sv_builtin_add(struct sv_table *t, const char *alias, struct al_e
 
     if (s == AL_OK)
         s = add(t, SV_BUILTIN_SLEEP, "sleep", err);
+    if (s == AL_OK)
+        s = add(t, SV_BUILTIN_NULL, "null", err);
     if (s == AL_OK && *alias)
         s = add(t, SV_BUILTIN_IDENTITY, alias, err);
     return s;

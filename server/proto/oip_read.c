@@ -379,12 +379,24 @@ static enum al_status take_echo(struct sv_call *c, const struct sv_decoder *d,
     return s == AL_OK ? fill(&f, in, err) : s;
 }
 
+static enum al_status take_nothing(struct sv_call *c, const struct sv_decoder *d,
+                                   struct al_error *err)
+{
+    enum al_status s = sv_call_make_rows(c, d, 1, err);
+
+    if (s == AL_OK)
+        *sv_call_input(c, 0) = 0;
+    return s;
+}
+
 static enum al_status take_input(struct sv_call *c, const struct sv_decoder *d,
                                  const struct input *in, struct sv_oip *o,
                                  struct al_error *err)
 {
     if (c->served->builtin == SV_BUILTIN_IDENTITY)
         return take_echo(c, d, in, o, err);
+    if (c->served->builtin == SV_BUILTIN_NULL)
+        return take_nothing(c, d, err);
     if (strcmp(in->datatype, "BYTES") == 0)
         return take_images(c, d, in, err);
     return take_tensor(c, d, in, err);

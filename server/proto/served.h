@@ -15,6 +15,7 @@ struct sv_model;
 enum sv_builtin {
     SV_BUILTIN_NONE,
     SV_BUILTIN_IDENTITY, /* answers what it is given, any shape */
+    SV_BUILTIN_NULL,     /* looks at nothing, answers 0: what the server itself costs */
     SV_BUILTIN_SLEEP     /* holds a worker for the milliseconds in its input */
 };
 

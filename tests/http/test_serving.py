@@ -117,6 +117,11 @@ class TestModels(DaemonCase):
                 self.assertEqual([struct.pack("<f", v) for v in a["outputs"][0]["data"]],
                                  [struct.pack("<f", v) for v in (1, -2.5, 0, 1e-3)])
 
+    def test_null_answers_zero_whatever_comes(self):
+        status, _, body = self.ask("POST", "/v2/models/null/infer", b"x" * 3001,
+                                   {"Inference-Header-Content-Length": "0"})
+        self.assertEqual((status, body[-4:]), (200, b"\0\0\0\0"))
+
     def test_nan_never_makes_invalid_json(self):
         raw = struct.pack("<2f", float("nan"), float("inf"))
         head = json.dumps({"inputs": [{"name": "INPUT0", "datatype": "FP32", "shape": [2],
