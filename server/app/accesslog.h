@@ -1,5 +1,5 @@
-/* accesslog.h — one line a request, logfmt or JSON. Lines are collected and written once a
- * second or by the buffer, so that a request costs no system call. Loop thread only. */
+/* accesslog.h — one line a request, logfmt or JSON. Lines are collected and written once
+ * a second or by the buffer, so that a request costs no system call. Loop thread only. */
 #ifndef SV_APP_ACCESSLOG_H
 #define SV_APP_ACCESSLOG_H
 
@@ -12,8 +12,8 @@ struct sv_access_log;
 struct sv_exchange;
 
 /* `path`: a file to append to, or "-" for stderr. */
-AL_MUST_CHECK enum al_status sv_access_log_new(uv_loop_t *loop, const char *path, bool json,
-                                               struct sv_access_log **ret,
+AL_MUST_CHECK enum al_status sv_access_log_new(uv_loop_t *loop, const char *path,
+                                               bool json, struct sv_access_log **ret,
                                                struct al_error *err);
 /* Writes what is left and closes the timer; the memory goes with sv_access_log_free, when
  * the loop has run out. Both accept NULL. */

@@ -125,7 +125,8 @@ void sv_api_unload(struct sv_exchange *x)
         sv_reply_static(&x->reply, 200, "{}", NULL);
         return;
     }
-    (void)al_fail(&err, AL_NOT_FOUND, "Request for unknown model: '%s' is not found", name);
+    (void)al_fail(&err, AL_NOT_FOUND, "Request for unknown model: '%s' is not found",
+                  name);
     sv_api_fail(x, &err);
 }
 
@@ -150,8 +151,9 @@ void sv_api_status(struct sv_exchange *x)
 
         if (strcmp(e->name, x->args.value[0]) != 0)
             continue;
-        sv_text_printf(&t, "%s{\"version\":\"%u\",\"state\":\"%s\",\"status\":"
-                           "{\"error_code\":\"%s\",\"error_message\":",
+        sv_text_printf(&t,
+                       "%s{\"version\":\"%u\",\"state\":\"%s\",\"status\":"
+                       "{\"error_code\":\"%s\",\"error_message\":",
                        comma, e->version, serves ? "AVAILABLE" : "END",
                        serves ? "OK" : "UNAVAILABLE");
         sv_text_json(&t, e->reason, strlen(e->reason));
@@ -219,13 +221,15 @@ static void put_operation(struct sv_text *t, const struct sv_route *r, const cha
     sv_text_json(t, r->summary, strlen(r->summary));
     sv_text_str(t, ",\"parameters\":[");
     for (const char *p = strchr(r->pattern, '{'); p; p = strchr(p + 1, '{')) {
-        sv_text_printf(t, "%s{\"name\":\"%.*s\",\"in\":\"path\",\"required\":true,"
-                          "\"schema\":{\"type\":\"string\"}}",
+        sv_text_printf(t,
+                       "%s{\"name\":\"%.*s\",\"in\":\"path\",\"required\":true,"
+                       "\"schema\":{\"type\":\"string\"}}",
                        comma, (int)strcspn(p + 1, "}"), p + 1);
         comma = ",";
     }
-    sv_text_str(t, "],\"responses\":{\"200\":{\"description\":\"success\"},"
-                   "\"default\":{\"$ref\":\"#/components/responses/error\"}}}");
+    sv_text_str(t,
+                "],\"responses\":{\"200\":{\"description\":\"success\"},"
+                "\"default\":{\"$ref\":\"#/components/responses/error\"}}}");
 }
 
 static void put_path(struct sv_text *t, const struct sv_route *r)
@@ -253,11 +257,13 @@ void sv_api_openapi(struct sv_exchange *x)
 {
     struct sv_text t = { 0 };
 
-    sv_text_str(&t, "{\"openapi\":\"3.1.0\",\"info\":{\"title\":\"Alight\",\"version\":\""
-                    ALIGHT_VERSION "\"},\"components\":{\"responses\":{\"error\":"
-                    "{\"description\":\"failure\",\"content\":{\"application/json\":"
-                    "{\"schema\":{\"type\":\"object\",\"properties\":{\"error\":"
-                    "{\"type\":\"string\"}}}}}}}},\"paths\":{");
+    sv_text_str(
+        &t,
+        "{\"openapi\":\"3.1.0\",\"info\":{\"title\":\"Alight\",\"version\":\"" ALIGHT_VERSION
+        "\"},\"components\":{\"responses\":{\"error\":"
+        "{\"description\":\"failure\",\"content\":{\"application/json\":"
+        "{\"schema\":{\"type\":\"object\",\"properties\":{\"error\":"
+        "{\"type\":\"string\"}}}}}}}},\"paths\":{");
     for (size_t i = 0; i < sv_n_routes; i++) {
         sv_text_str(&t, i ? "," : "");
         put_path(&t, &sv_routes[i]);

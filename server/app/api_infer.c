@@ -12,8 +12,8 @@
 #include "server/proto/tfs.h"
 #include "server/proto/zip.h"
 
-#define NS_PER_MS     1e6
-#define STATUS_GONE   499 /* nobody reads it; for the access log, as nginx has it */
+#define NS_PER_MS   1e6
+#define STATUS_GONE 499 /* nobody reads it; for the access log, as nginx has it */
 
 /* ---- back ---- */
 
@@ -22,7 +22,8 @@ static void add_timing(struct sv_exchange *x, const struct sv_call *c)
     struct sv_call_timing t = sv_call_timing(c);
     char text[128];
 
-    (void)snprintf(text, sizeof(text), "decode;dur=%.3f, queue;dur=%.3f, compute;dur=%.3f",
+    (void)snprintf(text, sizeof(text),
+                   "decode;dur=%.3f, queue;dur=%.3f, compute;dur=%.3f",
                    (double)t.decode_ns / NS_PER_MS, (double)t.queue_ns / NS_PER_MS,
                    (double)t.compute_ns / NS_PER_MS);
     sv_reply_header(&x->reply, "Server-Timing", text);
@@ -126,6 +127,8 @@ static void set_urgency(struct sv_call *c, uint64_t arrived_ns, uint64_t max_dea
 {
     uint64_t allowed_ns = max_deadline_ns;
 
+    if (isnan(c->options.deadline_ms) && c->codec->peek_deadline_ms)
+        c->options.deadline_ms = c->codec->peek_deadline_ms(c->body, c->body_size);
     if (c->options.deadline_ms * NS_PER_MS < (double)max_deadline_ns)
         allowed_ns = (uint64_t)(c->options.deadline_ms * NS_PER_MS);
     c->request.deadline_ns = arrived_ns + allowed_ns;

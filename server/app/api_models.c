@@ -44,7 +44,8 @@ void sv_api_model_ready(struct sv_exchange *x)
 void sv_api_server(struct sv_exchange *x)
 {
     sv_reply_static(&x->reply, 200,
-                    "{\"name\":\"alight\",\"version\":\"" ALIGHT_VERSION "\","
+                    "{\"name\":\"alight\",\"version\":\"" ALIGHT_VERSION
+                    "\","
                     "\"extensions\":[]}",
                     NULL);
 }
@@ -80,8 +81,9 @@ static void put_metadata(struct sv_text *t, const struct sv_app *app,
     sv_text_json(t, m->input_name, strlen(m->input_name));
     sv_text_str(t, ",\"datatype\":\"FP32\",\"shape\":[-1,");
     put_dims(t, &m->input_shape, 1);
-    sv_text_printf(t, "]}],\"outputs\":[{\"name\":\"%s\",\"datatype\":\"FP32\","
-                      "\"shape\":[-1,%zu]}]}",
+    sv_text_printf(t,
+                   "]}],\"outputs\":[{\"name\":\"%s\",\"datatype\":\"FP32\","
+                   "\"shape\":[-1,%zu]}]}",
                    m->output_name, m->n_classes);
 }
 
@@ -105,15 +107,17 @@ static void put_config(struct sv_text *t, const struct sv_served *m)
 
     sv_text_str(t, "{\"name\":");
     sv_text_json(t, m->name, strlen(m->name));
-    sv_text_printf(t, ",\"platform\":\"alight_onnx\",\"max_batch_size\":%zu,"
-                      "\"input\":[{\"name\":",
+    sv_text_printf(t,
+                   ",\"platform\":\"alight_onnx\",\"max_batch_size\":%zu,"
+                   "\"input\":[{\"name\":",
                    m->max_batch);
     sv_text_json(t, m->input_name, strlen(m->input_name));
     sv_text_printf(t, ",\"data_type\":\"TYPE_FP32\",\"format\":\"%s\",\"dims\":[",
                    m->input_shape.rank == 4 ? "FORMAT_NCHW" : "FORMAT_NONE");
     put_dims(t, &m->input_shape, 1);
-    sv_text_printf(t, "]}],\"output\":[{\"name\":\"%s\",\"data_type\":\"TYPE_FP32\","
-                      "\"dims\":[%zu],\"label_filename\":\"%s\"}]}",
+    sv_text_printf(t,
+                   "]}],\"output\":[{\"name\":\"%s\",\"data_type\":\"TYPE_FP32\","
+                   "\"dims\":[%zu],\"label_filename\":\"%s\"}]}",
                    m->output_name, m->n_classes, labels ? "labels.txt" : "");
 }
 

@@ -51,8 +51,8 @@ static void sleep_for(size_t n, const struct al_stage_row *rows)
     }
     ms = ms > MAX_SLEEP_MS ? MAX_SLEEP_MS : ms;
     struct timespec t = { .tv_sec = (time_t)ms / 1000,
-                          .tv_nsec = (long)((ms - (float)((time_t)ms / 1000 * 1000)) *
-                                            1e6F) };
+                          .tv_nsec =
+                              (long)((ms - (float)((time_t)ms / 1000 * 1000)) * 1e6F) };
 
     (void)nanosleep(&t, NULL);
 }

@@ -23,20 +23,23 @@ static void print_default(FILE *to, const struct sv_key *k)
 
 void sv_config_print_help(FILE *to)
 {
-    (void)fputs("alightd: inference server for early-exit networks\n\n"
-                "usage: alightd [options]\n\n"
-                "  --config FILE    JSON file with any of the keys below (ALIGHT_CONFIG)\n"
-                "  --check          read the configuration and say whether it is sound\n"
-                "  --version, --help\n\n"
-                "Every option is also an environment variable, ALIGHT_ and the name in\n"
-                "capitals with underscores, and a key of the file.\n\n",
-                to);
+    (void)fputs(
+        "alightd: inference server for early-exit networks\n\n"
+        "usage: alightd [options]\n\n"
+        "  --config FILE    JSON file with any of the keys below (ALIGHT_CONFIG)\n"
+        "  --check          read the configuration and say whether it is sound\n"
+        "  --version, --help\n\n"
+        "Every option is also an environment variable, ALIGHT_ and the name in\n"
+        "capitals with underscores, and a key of the file.\n\n",
+        to);
     for (size_t i = 0; i < sv_n_keys; i++) {
         const struct sv_key *k = &sv_keys[i];
 
         (void)fputs("  ", to);
         print_flag(to, k->name);
-        (void)fputs(k->type == SV_KEY_TEXT ? " TEXT" : k->type == SV_KEY_UINT ? " N" : "",
+        (void)fputs(k->type == SV_KEY_TEXT   ? " TEXT"
+                    : k->type == SV_KEY_UINT ? " N"
+                                             : "",
                     to);
         (void)fprintf(to, "\n        %s", k->help);
         (void)fputs(" [", to);
@@ -74,11 +77,12 @@ void sv_config_print_page(FILE *to)
 
 void sv_config_print_schema(FILE *to)
 {
-    (void)fputs("{\n  \"$schema\": \"https://json-schema.org/draft/2020-12/schema\",\n"
-                "  \"title\": \"alightd configuration\",\n  \"type\": \"object\",\n"
-                "  \"additionalProperties\": false,\n  \"properties\": {\n"
-                "    \"$schema\": { \"type\": \"string\" }",
-                to);
+    (void)fputs(
+        "{\n  \"$schema\": \"https://json-schema.org/draft/2020-12/schema\",\n"
+        "  \"title\": \"alightd configuration\",\n  \"type\": \"object\",\n"
+        "  \"additionalProperties\": false,\n  \"properties\": {\n"
+        "    \"$schema\": { \"type\": \"string\" }",
+        to);
     for (size_t i = 0; i < sv_n_keys; i++) {
         const struct sv_key *k = &sv_keys[i];
         const char *quote = k->type == SV_KEY_TEXT ? "\"" : "";

@@ -128,8 +128,7 @@ void sv_load_run(struct sv_load *l)
         v->unchanged = is_known(l, v->version, v->stamp);
         v->error.status = AL_OK;
         if (!v->unchanged)
-            v->error.status =
-                load_version(l, dir, v, &v->model, &v->error);
+            v->error.status = load_version(l, dir, v, &v->model, &v->error);
     }
     l->n = n;
     free(versions);
@@ -139,8 +138,9 @@ void sv_load_run(struct sv_load *l)
 
 bool sv_load_is_name(const char *name)
 {
-    size_t n = strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-                            "0123456789._-");
+    size_t n = strspn(name,
+                      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+                      "0123456789._-");
 
     return n > 0 && n < 128 && name[n] == '\0' && name[0] != '.';
 }

@@ -87,8 +87,7 @@ static void set_failed(struct sv_loader *l, const char *name, uint32_t version,
         sv_log(l->p.log, SV_ERROR, "out of memory", SV_TEXT("model", name));
 }
 
-static void publish_version(struct sv_loader *l, const struct job *j,
-                            struct sv_loaded *v)
+static void publish_version(struct sv_loader *l, const struct job *j, struct sv_loaded *v)
 {
     const char *failure = v->error.text;
 

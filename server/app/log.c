@@ -29,8 +29,9 @@ const char *sv_level_name(enum sv_level level)
 
 static bool is_plain(const char *text)
 {
-    size_t n = strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-                            "0123456789._-/:+@");
+    size_t n = strspn(text,
+                      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+                      "0123456789._-/:+@");
 
     return n > 0 && text[n] == '\0';
 }

@@ -6,10 +6,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define SV_LEVEL_LIST(X)   \
-    X(ERROR, "error")      \
-    X(WARNING, "warning")  \
-    X(INFO, "info")        \
+#define SV_LEVEL_LIST(X)  \
+    X(ERROR, "error")     \
+    X(WARNING, "warning") \
+    X(INFO, "info")       \
     X(DEBUG, "debug")
 
 enum sv_level {
@@ -29,13 +29,21 @@ enum sv_level sv_level_find(const char *name); /* SV_N_LEVELS: unknown */
 const char *sv_level_name(enum sv_level level);
 
 struct sv_field {
-    const char *key; /* NULL: the end */
+    const char *key;  /* NULL: the end */
     const char *text; /* NULL: a number */
     double number;
 };
 
-#define SV_TEXT(k, v)   (struct sv_field){ (k), (v) ? (v) : "", 0 }
-#define SV_NUMBER(k, v) (struct sv_field){ (k), 0, (double)(v) }
+#define SV_TEXT(k, v)          \
+    (struct sv_field)          \
+    {                          \
+        (k), (v) ? (v) : "", 0 \
+    }
+#define SV_NUMBER(k, v)     \
+    (struct sv_field)       \
+    {                       \
+        (k), 0, (double)(v) \
+    }
 
 /* Fields follow the event's name, ended by { 0 }. */
 void sv_log_fields(struct sv_log *log, enum sv_level level, const char *event,

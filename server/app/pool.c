@@ -54,7 +54,8 @@ static void push_finished(struct sv_pool *pool, struct sv_call *first,
     } while (!atomic_compare_exchange_weak_explicit(
         &pool->finished, &top, first, memory_order_release, memory_order_relaxed));
     if (!top)
-        (void)uv_async_send(&pool->wake); /* else somebody did, and the loop has not come */
+        (void)uv_async_send(
+            &pool->wake); /* else somebody did, and the loop has not come */
 }
 
 /* Encodes what became DONE and passes it on; frees what nobody needs any more. */

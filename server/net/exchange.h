@@ -90,7 +90,8 @@ void sv_exchange_park(struct sv_exchange *x);
 /* `reply` is complete. Follow a batch of these with one sv_net_drive(). */
 void sv_exchange_answer(struct sv_exchange *x);
 
-/* Replies. `body` becomes owned by the reply; NULL body with size 0 is an empty answer. */
+/* Replies. `body` becomes owned by the reply; NULL body with size 0 is an empty answer.
+ */
 void sv_reply_json(struct sv_reply *r, int status, char *body, size_t size);
 void sv_reply_static(struct sv_reply *r, int status, const char *body,
                      const char *content_type);

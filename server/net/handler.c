@@ -14,8 +14,9 @@
 
 #include "server/net/internal.h"
 
-#define FAR_TOO_LARGE_BYTES ((size_t)1 << 20) /* over the limit by more: not read at all */
-#define FIRST_BODY_BYTES    4096
+#define FAR_TOO_LARGE_BYTES \
+    ((size_t)1 << 20) /* over the limit by more: not read at all */
+#define FIRST_BODY_BYTES 4096
 
 /* ---- birth ---- */
 
@@ -41,8 +42,9 @@ void *sv_handler_request_line(void *cls, const char *uri, struct MHD_Connection 
 
 static bool is_request_id(const char *text)
 {
-    size_t n = strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-                            "0123456789._-");
+    size_t n = strspn(text,
+                      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+                      "0123456789._-");
 
     return n > 0 && n <= SV_REQUEST_ID_MAX && text[n] == '\0';
 }
@@ -71,8 +73,9 @@ static void refuse_route(struct sv_exchange *x, const char *path, const char *me
         return;
     }
     (void)sv_methods_text(has_methods, allow, sizeof(allow));
-    (void)snprintf(text, sizeof(text), "method %.20s is not allowed for '%.200s', only %s",
-                   method, path, allow);
+    (void)snprintf(text, sizeof(text),
+                   "method %.20s is not allowed for '%.200s', only %s", method, path,
+                   allow);
     sv_reply_error(&x->reply, 405, text);
     sv_reply_header(&x->reply, "Allow", allow);
 }
@@ -193,8 +196,7 @@ static enum MHD_Result on_body(struct sv_exchange *x, const char *data, size_t s
                        x->n_pieces > 2 * l->max_chunks
                    ? MHD_NO
                    : MHD_YES;
-    if (x->body_size > l->max_body_bytes ||
-        (x->chunked && x->n_pieces > l->max_chunks) ||
+    if (x->body_size > l->max_body_bytes || (x->chunked && x->n_pieces > l->max_chunks) ||
         (x->body_size > x->body_capacity && !grow_body(x, x->body_size))) {
         refuse_body(x);
         return MHD_YES;

@@ -39,7 +39,8 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 
     (void)status;
     (void)events;
-    for (int i = 0; i < ACCEPTS_A_TURN && has_room(l->net) && accept_one(l->net, l->fd); i++)
+    for (int i = 0; i < ACCEPTS_A_TURN && has_room(l->net) && accept_one(l->net, l->fd);
+         i++)
         accepted = true;
     if (accepted)
         sv_net_drive(l->net);

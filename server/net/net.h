@@ -20,10 +20,10 @@ struct sv_net_limits {
     size_t max_body_bytes;
     size_t max_bodies_bytes; /* of all bodies held at one time */
     size_t max_chunks;
-    uint64_t header_timeout_ns; /* from the first byte expected to the end of headers */
-    uint64_t body_timeout_ns;   /* from there to the end of the body */
-    uint64_t idle_timeout_ns;   /* between requests */
-    uint64_t write_timeout_ns;  /* from the answer queued to its last byte */
+    uint64_t header_timeout_ns;  /* from the first byte expected to the end of headers */
+    uint64_t body_timeout_ns;    /* from there to the end of the body */
+    uint64_t idle_timeout_ns;    /* between requests */
+    uint64_t write_timeout_ns;   /* from the answer queued to its last byte */
     const char *trusted_proxies; /* addresses, comma-separated; "" trusts nobody */
 };
 

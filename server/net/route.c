@@ -5,7 +5,7 @@
 
 enum sv_method sv_method_find(const char *name)
 {
-#define X(id, bit, text)        \
+#define X(id, bit, text)         \
     if (strcmp(name, text) == 0) \
         return SV_##id;
     SV_METHOD_LIST(X)

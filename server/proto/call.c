@@ -131,9 +131,10 @@ static enum al_status check_json_size(const struct sv_call *c, struct al_error *
 {
     if (c->json_size == SIZE_MAX || c->json_size <= c->body_size)
         return AL_OK;
-    return al_fail(err, AL_INVALID,
-                   "Inference-Header-Content-Length: %zu is more than the body's %zu bytes",
-                   c->json_size, c->body_size);
+    return al_fail(
+        err, AL_INVALID,
+        "Inference-Header-Content-Length: %zu is more than the body's %zu bytes",
+        c->json_size, c->body_size);
 }
 
 void sv_call_decode(struct sv_call *c, const struct sv_decoder *d,

@@ -39,6 +39,9 @@ struct sv_decoder {
 
 /* A protocol: body to rows, rows to answer. */
 struct sv_codec {
+    /* On the loop, in bounded time: a deadline that the body names, so that it is kept
+     * even when no worker gets to the body; in ms, NAN for none. May be NULL. */
+    double (*peek_deadline_ms)(const char *body, size_t size);
     enum al_status (*decode)(struct sv_call *c, const struct sv_decoder *d,
                              struct al_error *err);
     void (*encode)(struct sv_call *c);
@@ -70,8 +73,8 @@ struct sv_call {
     size_t answer_json_size; /* Inference-Header-Content-Length; 0: none */
     bool answer_zipped;      /* Content-Encoding: gzip */
 
-    void *owner;          /* of whoever waits for the answer */
-    struct sv_call *next; /* in the list of collected or finished calls */
+    void *owner;            /* of whoever waits for the answer */
+    struct sv_call *next;   /* in the list of collected or finished calls */
     uint32_t retry_after_s; /* of one refused */
 };
 

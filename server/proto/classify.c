@@ -107,7 +107,8 @@ static void put_certificate(struct sv_text *t, const struct sv_call *c,
     } else if (c->level == 0) {
         sv_text_str(t, "{\"max_loss\":0,\"confidence\":1,\"calibration\":null}");
     } else {
-        sv_text_printf(t, "{\"max_loss\":%.9g,\"confidence\":%.9g,\"calibration\":\"%s\"}",
+        sv_text_printf(t,
+                       "{\"max_loss\":%.9g,\"confidence\":%.9g,\"calibration\":\"%s\"}",
                        p->levels[c->level].max_loss, p->confidence, p->calibration_id);
     }
 }
@@ -146,7 +147,7 @@ static void encode(struct sv_call *c)
     sv_text_str(t, "}\n");
 }
 
-const struct sv_codec sv_codec_classify = { decode, encode };
+const struct sv_codec sv_codec_classify = { .decode = decode, .encode = encode };
 
 static void encode_torchserve(struct sv_call *c)
 {
@@ -166,4 +167,5 @@ static void encode_torchserve(struct sv_call *c)
     sv_text_str(t, "}\n");
 }
 
-const struct sv_codec sv_codec_torchserve = { decode, encode_torchserve };
+const struct sv_codec sv_codec_torchserve = { .decode = decode,
+                                              .encode = encode_torchserve };

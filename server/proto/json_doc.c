@@ -36,7 +36,8 @@ static const char *string_end(const char *p, const char *end)
 
 static bool key_is(const struct walk *w, const char *name)
 {
-    return w->key && w->key_size == strlen(name) && memcmp(w->key, name, w->key_size) == 0;
+    return w->key && w->key_size == strlen(name) &&
+           memcmp(w->key, name, w->key_size) == 0;
 }
 
 /* Behind the array at `p` when only characters of numbers, booleans and arrays are in it;
@@ -135,11 +136,9 @@ static enum al_status walk(struct walk *w, struct al_error *err)
 enum al_status sv_json_doc_read(const char *body, size_t size, size_t max_depth,
                                 struct sv_json_doc *ret, struct al_error *err)
 {
-    struct walk w = { .at = body,
-                      .end = body + size,
-                      .kept = body,
-                      .max_depth = max_depth,
-                      .doc = ret };
+    struct walk w = {
+        .at = body, .end = body + size, .kept = body, .max_depth = max_depth, .doc = ret
+    };
     json_error_t at;
     enum al_status s;
 

@@ -31,8 +31,8 @@ enum al_status sv_multipart_init(struct sv_multipart *m, const char *content_typ
 
     if (!read_boundary(content_type, boundary))
         return al_fail(err, AL_INVALID, "multipart: Content-Type names no boundary");
-    m->delimiter_size = (size_t)snprintf(m->delimiter, sizeof(m->delimiter), "\r\n--%s",
-                                         boundary);
+    m->delimiter_size =
+        (size_t)snprintf(m->delimiter, sizeof(m->delimiter), "\r\n--%s", boundary);
     m->end = body + size;
     first = size ? memmem(body, size, m->delimiter + 2, m->delimiter_size - 2) : NULL;
     if (!first || (first != body && (first < body + 2 || first[-1] != '\n')))

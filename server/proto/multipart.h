@@ -18,9 +18,8 @@ struct sv_multipart {
 /* AL_INVALID without a usable boundary in `content_type` or a first delimiter in the
  * body. */
 AL_MUST_CHECK enum al_status sv_multipart_init(struct sv_multipart *m,
-                                               const char *content_type,
-                                               const char *body, size_t size,
-                                               struct al_error *err);
+                                               const char *content_type, const char *body,
+                                               size_t size, struct al_error *err);
 /* The next part's content; false at the end. */
 bool sv_multipart_next(struct sv_multipart *m, const char **ret, size_t *ret_size);
 /* How many parts there are. AL_TOO_LARGE above `max`. */

@@ -8,7 +8,9 @@
 #include "server/proto/oip_state.h"
 #include "server/proto/tensor.h"
 
-const struct sv_codec sv_codec_oip = { sv_oip_read, sv_oip_write };
+const struct sv_codec sv_codec_oip = { .peek_deadline_ms = sv_oip_peek_deadline_ms,
+                                       .decode = sv_oip_read,
+                                       .encode = sv_oip_write };
 
 /* The one input as the request describes it. */
 struct input {
@@ -37,61 +39,6 @@ static struct sv_oip *make_state(struct sv_call *c)
     return c->state;
 }
 
-/* ---- parameters ---- */
-
-static enum al_status read_parameter(struct sv_call *c, struct sv_oip *o,
-                                     const char *key, const json_t *value,
-                                     struct al_error *err)
-{
-    if (strcmp(key, "binary_data_output") == 0) {
-        if (!json_is_boolean(value))
-            return al_fail(err, AL_INVALID, "parameter '%s': must be a boolean", key);
-        o->binary = json_is_true(value);
-        return AL_OK;
-    }
-    if (strcmp(key, "deadline_us") == 0 || strcmp(key, "timeout") == 0) {
-        if (!json_is_number(value) || json_number_value(value) < 0)
-            return al_fail(err, AL_INVALID, "parameter '%s': must be a number", key);
-        if (json_number_value(value) > 0) /* 0: none */
-            c->options.deadline_ms = json_number_value(value) / 1000;
-        return AL_OK;
-    }
-    if (!json_is_number(value))
-        return sv_options_set_text(&c->options, key, json_string_value(value), err);
-    return sv_options_set(&c->options, key, json_number_value(value), err);
-}
-
-static enum al_status read_parameters(struct sv_call *c, struct sv_oip *o, json_t *object,
-                                      struct al_error *err)
-{
-    const char *key;
-    json_t *value;
-
-    if (object && !json_is_object(object))
-        return al_fail(err, AL_INVALID, "'parameters' is not an object");
-    json_object_foreach(object, key, value)
-    {
-        enum al_status s = read_parameter(c, o, key, value, err);
-
-        if (s != AL_OK)
-            return s;
-    }
-    return AL_OK;
-}
-
-static void apply_urgency(struct sv_call *c, const struct sv_decoder *d)
-{
-    uint64_t deadline_ns = c->request.deadline_ns;
-    unsigned priority = c->request.priority;
-
-    if (c->options.deadline_ms * 1e6 < (double)d->limits.max_deadline_ns)
-        deadline_ns = c->request.arrived_ns + (uint64_t)(c->options.deadline_ms * 1e6);
-    if (c->options.priority >= 1)
-        priority = (unsigned)c->options.priority;
-    if (deadline_ns != c->request.deadline_ns || priority != c->request.priority)
-        d->reschedule(d->arg, c, deadline_ns, priority);
-}
-
 /* ---- outputs ---- */
 
 static enum al_status find_output(const struct sv_served *m, const char *name,
@@ -104,8 +51,9 @@ static enum al_status find_output(const struct sv_served *m, const char *name,
     else if (m->package && strcmp(name, "exit_score") == 0)
         *ret = SV_OIP_EXIT_SCORE;
     else
-        return al_fail(err, AL_INVALID, "unexpected inference output '%.80s' for model '%s'",
-                       name, m->name);
+        return al_fail(err, AL_INVALID,
+                       "unexpected inference output '%.80s' for model '%s'", name,
+                       m->name);
     return AL_OK;
 }
 
@@ -123,7 +71,8 @@ static enum al_status read_output(const struct sv_call *c, const json_t *value,
         return al_fail(err, AL_INVALID, "output '%.80s': classification is no number",
                        name);
     if (binary && !json_is_boolean(binary))
-        return al_fail(err, AL_INVALID, "output '%.80s': binary_data is no boolean", name);
+        return al_fail(err, AL_INVALID, "output '%.80s': binary_data is no boolean",
+                       name);
     if (binary)
         ret->binary = json_is_true(binary);
     if (classes)
@@ -224,9 +173,10 @@ static enum al_status read_input(const struct sv_call *c, const struct sv_json_d
     ret->name = json_string_value(json_object_get(value, "name"));
     ret->datatype = json_string_value(json_object_get(value, "datatype"));
     if (!ret->name || strcmp(ret->name, c->served->input_name) != 0)
-        return al_fail(err, AL_INVALID,
-                       "unexpected inference input '%.80s' for model '%s', which takes '%s'",
-                       ret->name ? ret->name : "", c->served->name, c->served->input_name);
+        return al_fail(
+            err, AL_INVALID,
+            "unexpected inference input '%.80s' for model '%s', which takes '%s'",
+            ret->name ? ret->name : "", c->served->name, c->served->input_name);
     if (!ret->datatype)
         return al_fail(err, AL_INVALID, "input '%s': datatype is missing", ret->name);
     s = read_shape(json_object_get(value, "shape"), &ret->shape, err);
@@ -251,7 +201,8 @@ static enum al_status check_shape(const struct sv_call *c, const struct al_shape
         return AL_OK;
     want.dims[0] = -1;
     return al_fail(err, AL_INVALID, "input '%s': shape %s, the model takes %s",
-                   c->served->input_name, al_shape_text(shape, got_text, sizeof(got_text)),
+                   c->served->input_name,
+                   al_shape_text(shape, got_text, sizeof(got_text)),
                    al_shape_text(&want, want_text, sizeof(want_text)));
 }
 
@@ -261,8 +212,7 @@ static enum al_status fill(struct sv_fill *f, const struct input *in,
     if (in->bytes)
         return sv_fill_bytes(f, in->bytes, in->n_bytes, err);
     if (!in->numbers)
-        return al_fail(err, AL_INVALID, "data: %s takes numbers",
-                       al_dtype_oip(f->dtype));
+        return al_fail(err, AL_INVALID, "data: %s takes numbers", al_dtype_oip(f->dtype));
     return sv_fill_json(f, in->numbers, err);
 }
 
@@ -358,15 +308,15 @@ static enum al_status take_echo(struct sv_call *c, const struct sv_decoder *d,
                                 const struct input *in, struct sv_oip *o,
                                 struct al_error *err)
 {
-    struct sv_fill f = { .dtype = al_dtype_of_oip(in->datatype),
-                         .n_rows = 1,
-                         .row_of = echo_row,
-                         .arg = o };
+    struct sv_fill f = {
+        .dtype = al_dtype_of_oip(in->datatype), .n_rows = 1, .row_of = echo_row, .arg = o
+    };
     enum al_status s;
 
     if (f.dtype != AL_F32)
-        return al_fail(err, AL_INVALID, "input '%s': datatype '%.20s', model '%s' takes FP32",
-                       in->name, in->datatype, c->served->name);
+        return al_fail(err, AL_INVALID,
+                       "input '%s': datatype '%.20s', model '%s' takes FP32", in->name,
+                       in->datatype, c->served->name);
     o->echo_shape = in->shape;
     s = al_shape_count(&in->shape, sizeof(float), &o->n_echo, err);
     if (s == AL_OK && o->n_echo > d->limits.max_body_bytes)
@@ -437,14 +387,14 @@ static enum al_status read_doc(struct sv_call *c, const struct sv_decoder *d,
         return al_fail(err, AL_INVALID, "'id' is not a string");
     if (id && !(o->id = strdup(json_string_value(id))))
         return al_fail(err, AL_NO_MEMORY, "id");
-    s = read_parameters(c, o, json_object_get(doc->root, "parameters"), err);
+    s = sv_oip_read_parameters(c, o, json_object_get(doc->root, "parameters"), err);
     if (s == AL_OK)
         s = read_outputs(c, o, json_object_get(doc->root, "outputs"), err);
     if (s == AL_OK)
         s = read_input(c, doc, &in, err);
     if (s != AL_OK)
         return s;
-    apply_urgency(c, d);
+    sv_oip_apply_urgency(c, d);
     return take_input(c, d, &in, o, err);
 }
 

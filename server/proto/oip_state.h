@@ -2,6 +2,8 @@
 #ifndef SV_PROTO_OIP_STATE_H
 #define SV_PROTO_OIP_STATE_H
 
+#include <jansson.h>
+
 #include "engine/base/tensor.h"
 #include "server/proto/call.h"
 
@@ -30,6 +32,13 @@ struct sv_oip {
     float *echo;
 };
 
+/* oip_params.c */
+double sv_oip_peek_deadline_ms(const char *body, size_t size);
+AL_MUST_CHECK enum al_status sv_oip_read_parameters(struct sv_call *c, struct sv_oip *o,
+                                                    json_t *object, struct al_error *err);
+void sv_oip_apply_urgency(struct sv_call *c, const struct sv_decoder *d);
+
+/* oip_read.c, oip_write.c */
 enum al_status sv_oip_read(struct sv_call *c, const struct sv_decoder *d,
                            struct al_error *err);
 void sv_oip_write(struct sv_call *c);

@@ -10,12 +10,12 @@
 #include "package/package.h"
 
 /* OPTION(key, lowest, highest, whole number, text) */
-#define SV_OPTION_LIST(X)                                                               \
-    X(top, 1, 1000, true, "classes in the answer, best first")                          \
-    X(max_loss, 0, 1, false, "accuracy that may be given up; 0: never leave early")     \
-    X(threshold, 0, 1, false, "raw score at which to leave, without a certificate")     \
-    X(min_exit, 0, AL_MAX_EXITS - 1, true, "first exit at which to leave")              \
-    X(max_exit, 0, AL_MAX_EXITS - 1, true, "exit at which to leave at the latest")      \
+#define SV_OPTION_LIST(X)                                                                \
+    X(top, 1, 1000, true, "classes in the answer, best first")                           \
+    X(max_loss, 0, 1, false, "accuracy that may be given up; 0: never leave early")      \
+    X(threshold, 0, 1, false, "raw score at which to leave, without a certificate")      \
+    X(min_exit, 0, AL_MAX_EXITS - 1, true, "first exit at which to leave")               \
+    X(max_exit, 0, AL_MAX_EXITS - 1, true, "exit at which to leave at the latest")       \
     X(deadline_ms, 0.001, 3600000, false, "answer within this time, as well as you can") \
     X(priority, 0, 8, true, "1 (highest) to 8; 0: the default")
 

@@ -32,7 +32,8 @@ struct sv_served {
     uint64_t stamp; /* of the files it came from, to see whether they changed; 0: none */
 };
 
-/* Takes `p` over on success. AL_UNSUPPORTED for a model that cannot be put on the wire. */
+/* Takes `p` over on success. AL_UNSUPPORTED for a model that cannot be put on the wire.
+ */
 AL_MUST_CHECK enum al_status sv_served_new(struct pk_package *p, struct sv_served **ret,
                                            struct al_error *err);
 AL_MUST_CHECK enum al_status sv_served_new_builtin(enum sv_builtin builtin,

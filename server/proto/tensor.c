@@ -72,8 +72,8 @@ static enum al_status take(void *arg, const double *values, size_t n,
         if (!fits(f, values[i]))
             return al_fail(err, AL_INVALID, "data: element %zu, %.17g, is no %s", f->n,
                            values[i], al_dtype_oip(f->dtype));
-        dst[element] = f->pixels ? normalised(f->pixels, element, values[i])
-                                 : (float)values[i];
+        dst[element] =
+            f->pixels ? normalised(f->pixels, element, values[i]) : (float)values[i];
     }
     return AL_OK;
 }
@@ -147,11 +147,11 @@ static double bfloat_value(uint16_t h)
 }
 
 /* Reads `ctype` at `p`, which need not be aligned. */
-#define READ(ctype)                   \
-    do {                              \
-        ctype v_;                     \
-        memcpy(&v_, p, sizeof(v_));   \
-        return (double)v_;            \
+#define READ(ctype)                 \
+    do {                            \
+        ctype v_;                   \
+        memcpy(&v_, p, sizeof(v_)); \
+        return (double)v_;          \
     } while (0)
 
 static double element_at(enum al_dtype t, const char *p)

@@ -42,8 +42,7 @@ static const json_t *base64_of(json_t *instance)
     const json_t *text = json_object_get(instance, "b64");
 
     if (!text && json_object_size(instance) == 1)
-        text = json_object_get(
-            json_object_iter_value(json_object_iter(instance)), "b64");
+        text = json_object_get(json_object_iter_value(json_object_iter(instance)), "b64");
     return text;
 }
 
@@ -122,4 +121,4 @@ static void encode(struct sv_call *c)
     sv_text_str(t, "]}\n");
 }
 
-const struct sv_codec sv_codec_tfs = { decode, encode };
+const struct sv_codec sv_codec_tfs = { .decode = decode, .encode = encode };

@@ -14,7 +14,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct al_error err;
     size_t part_size, n, seen = 0;
 
-    if (sv_multipart_init(&m, "multipart/form-data; boundary=b", body, size, &err) != AL_OK ||
+    if (sv_multipart_init(&m, "multipart/form-data; boundary=b", body, size, &err) !=
+            AL_OK ||
         sv_multipart_count(m, 100, &n, &err) != AL_OK)
         return 0;
     for (; sv_multipart_next(&m, &part, &part_size); seen++) {

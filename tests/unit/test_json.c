@@ -34,12 +34,25 @@ static void assert_same_bits(const char *text)
 static void numbers_are_the_nearest_doubles(void **state)
 {
     static const char *const texts[] = {
-        "0",     "-0",     "1",         "0.1",       "1e22",
-        "1e23",  "1e-22",  "1e-23",     "123456789", "9007199254740993",
-        "1e400", "1e-400", "4.9e-324",  "0.30000000000000004",
-        "2.2250738585072011e-308",      "179769313486231580793e289",
+        "0",
+        "-0",
+        "1",
+        "0.1",
+        "1e22",
+        "1e23",
+        "1e-22",
+        "1e-23",
+        "123456789",
+        "9007199254740993",
+        "1e400",
+        "1e-400",
+        "4.9e-324",
+        "0.30000000000000004",
+        "2.2250738585072011e-308",
+        "179769313486231580793e289",
         "0.000000000000000000000000000000000000000000000000001",
-        "12345678901234567890123456789", "1.7976931348623157e308"
+        "12345678901234567890123456789",
+        "1.7976931348623157e308"
     };
 
     (void)state;
@@ -85,7 +98,7 @@ static void random_numbers_of_every_notation_are_the_nearest_doubles(void **stat
 
 static void what_json_does_not_allow_is_no_number(void **state)
 {
-    static const char *const texts[] = { "",   "-",   "01",  "+1", ".5",  "1.",
+    static const char *const texts[] = { "",   "-",   "01",  "+1",  ".5", "1.",
                                          "1e", "1e+", "nan", "--1", "inf" };
 
     (void)state;
@@ -133,8 +146,9 @@ static void nested_arrays_are_flattened_in_order(void **state)
 
 static void malformed_arrays_are_refused(void **state)
 {
-    static const char *const texts[] = { "[1,]", "[,1]", "[1 2]", "[1", "[[1]", "[1,,2]",
-                                         "1",    "]",    "[tru]", "[1][", "[-]" };
+    static const char *const texts[] = { "[1,]",  "[,1]",   "[1 2]", "[1",
+                                         "[[1]",  "[1,,2]", "1",     "]",
+                                         "[tru]", "[1][",   "[-]" };
     struct sum s;
 
     (void)state;
@@ -173,9 +187,9 @@ static void arrays_of_numbers_stay_in_the_text(void **state)
     json_t *input;
 
     (void)state;
-    assert_int_equal(read("{\"inputs\":[{\"shape\":[2],\"data\" : [[1],[2]]}],\"k\":\"[\"}",
-                          &doc),
-                     AL_OK);
+    assert_int_equal(
+        read("{\"inputs\":[{\"shape\":[2],\"data\" : [[1],[2]]}],\"k\":\"[\"}", &doc),
+        AL_OK);
     input = json_array_get(json_object_get(doc.root, "inputs"), 0);
     span = sv_json_doc_span(&doc, json_object_get(input, "data"));
     assert_non_null(span);
@@ -212,8 +226,8 @@ static void deep_nesting_is_refused_wherever_it_is(void **state)
 static void malformed_documents_are_refused(void **state)
 {
     static const char *const texts[] = {
-        "", "[]", "{", "{\"a\":}", "{\"a\":1,\"a\":2}", "\"", "{\"data\":[1,2}", "{}}",
-        "{\"a\\", "nul",
+        "",    "[]",     "{",   "{\"a\":}", "{\"a\":1,\"a\":2}", "\"", "{\"data\":[1,2}",
+        "{}}", "{\"a\\", "nul",
     };
     struct sv_json_doc doc;
 

@@ -17,8 +17,8 @@ static const struct sv_route routes[] = {
     { SV_PUT | SV_POST, "/v1/models/{model}", NULL, "" },
 };
 
-static const char *find(enum sv_method method, const char *path, struct sv_route_args *args,
-                        unsigned *methods)
+static const char *find(enum sv_method method, const char *path,
+                        struct sv_route_args *args, unsigned *methods)
 {
     const struct sv_route *r = sv_route_find(routes, sizeof(routes) / sizeof(routes[0]),
                                              method, path, args, methods);
@@ -49,9 +49,14 @@ static void paths_find_their_route_and_arguments(void **state)
 
 static void what_is_no_route_is_not_found(void **state)
 {
-    static const char *const paths[] = { "",         "/",           "/v2/model",
-                                         "/v2//",    "/v2/models/", "/v2/models//",
-                                         "/v2x",     "/v2/models/m/versions//infer",
+    static const char *const paths[] = { "",
+                                         "/",
+                                         "/v2/model",
+                                         "/v2//",
+                                         "/v2/models/",
+                                         "/v2/models//",
+                                         "/v2x",
+                                         "/v2/models/m/versions//infer",
                                          "/v1/models/:classify" };
     struct sv_route_args args;
     unsigned methods;

@@ -131,13 +131,15 @@ static void a_body_cut_anywhere_gives_no_more_than_its_parts(void **state)
 
 static void too_many_parts_and_bad_boundaries_are_refused(void **state)
 {
-    static const char body[] = "--xx\r\n\r\n1\r\n--xx\r\n\r\n2\r\n--xx\r\n\r\n3\r\n--xx\r\n\r\n4"
-                               "\r\n--xx--";
+    static const char body[] =
+        "--xx\r\n\r\n1\r\n--xx\r\n\r\n2\r\n--xx\r\n\r\n3\r\n--xx\r\n\r\n4"
+        "\r\n--xx--";
 
     (void)state;
     assert_int_equal(parts_of(TYPE, body, sizeof(body) - 1), SIZE_MAX - 1);
     assert_int_equal(parts_of("multipart/form-data", body, sizeof(body) - 1), SIZE_MAX);
-    assert_int_equal(parts_of("multipart/x; boundary=", body, sizeof(body) - 1), SIZE_MAX);
+    assert_int_equal(parts_of("multipart/x; boundary=", body, sizeof(body) - 1),
+                     SIZE_MAX);
     assert_int_equal(parts_of("multipart/x; boundary=yy", body, sizeof(body) - 1),
                      SIZE_MAX);
 }
