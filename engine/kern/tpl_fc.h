@@ -118,9 +118,51 @@ static void fc_store(const struct al_fc *f, size_t first, size_t n, float *acc, 
     memcpy(y + first, acc, n * sizeof(float));
 }
 
+/* A tile of 16 lanes, as classifiers end in, has too few outputs for their chains to
+ * overlap: inputs i, i + FC_CHAINS ... of a chunk form a chain of their own, and the
+ * chains are added up at its end. One row at a time, so that a row's order is always this
+ * one. */
+#define FC_CHAINS     4
+#define FC_FEW_BLOCKS (16 / AL_BLOCK)
+
+static void fc_few(const struct fc_part *f)
+{
+    const float *x = f->x[0] + f->first_in, *w = f->w;
+    vec acc[FC_CHAINS * FC_FEW_BLOCKS];
+    size_t i = 0;
+
+    AL_UNROLL
+    for (int k = 0; k < FC_CHAINS * FC_FEW_BLOCKS; k++)
+        acc[k] = k < FC_FEW_BLOCKS ? v_load(f->y + (ptrdiff_t)k * AL_BLOCK) : v_zero();
+    for (; i + FC_CHAINS <= f->n_in; i += FC_CHAINS, w += (ptrdiff_t)FC_CHAINS * 16) {
+        AL_UNROLL
+        for (int k = 0; k < FC_CHAINS * FC_FEW_BLOCKS; k++)
+            acc[k] = v_fma(v_set1(x[i + (size_t)k / FC_FEW_BLOCKS]),
+                           v_load(w + (ptrdiff_t)k * AL_BLOCK), acc[k]);
+    }
+    for (; i < f->n_in; i++, w += 16) {
+        AL_UNROLL
+        for (int b = 0; b < FC_FEW_BLOCKS; b++)
+            acc[b] = v_fma(v_set1(x[i]), v_load(w + (ptrdiff_t)b * AL_BLOCK), acc[b]);
+    }
+    AL_UNROLL
+    for (int b = 0; b < FC_FEW_BLOCKS; b++)
+        v_store(f->y + (ptrdiff_t)b * AL_BLOCK,
+                (acc[b] + acc[FC_FEW_BLOCKS + b]) +
+                    (acc[2 * FC_FEW_BLOCKS + b] + acc[3 * FC_FEW_BLOCKS + b]));
+}
+
 /* `rows` (1 or 4) rows, one chunk, all lanes of the tile; `sums` as fc_part's y. */
 static void fc_chunk(struct fc_part part, size_t rows, const float *w, float *sums)
 {
+    if (part.lanes == 16) {
+        part.w = w;
+        for (size_t r = 0; r < rows; r++, part.x++) {
+            part.y = sums + r * AL_FC_TILE;
+            fc_few(&part);
+        }
+        return;
+    }
     size_t step = rows == 4 ? FC_FOUR_BLOCKS : FC_ONE_BLOCKS;
 
     for (size_t k = 0; k < part.lanes; k += step * AL_BLOCK) {
