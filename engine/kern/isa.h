@@ -19,6 +19,7 @@
 #define AL_CONV_FAMILIES(X, isa) \
     X(direct, isa)               \
     X(planar, isa)               \
+    X(narrow, isa)               \
     X(depthwise, isa)            \
     X(grouped, isa) X(winograd2, isa) X(winograd4, isa) X(winograd2k5, isa)
 
