@@ -23,6 +23,7 @@
 #include "engine/base/tensor.h"
 #include "engine/exit/binomial.h"
 #include "engine/exit/ladder.h"
+#include "engine/exit/net_loss.h"
 #include "engine/exit/policy.h"
 #include "engine/exit/score.h"
 

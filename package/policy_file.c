@@ -10,11 +10,17 @@
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define FORMAT   1
-#define METHOD   "learn-then-test, fixed sequence, exact binomial"
+#define METHOD   "learn-then-test, fixed sequence, exact p-values"
 
 static const char *const scores[AL_N_SCORES] = {
 #define X(id, name) name,
     AL_SCORE_LIST(X)
+#undef X
+};
+
+static const char *const losses[AL_N_LOSSES] = {
+#define X(id, name) name,
+    AL_LOSS_LIST(X)
 #undef X
 };
 
@@ -88,8 +94,8 @@ static void read_thresholds(struct pk_json *j, uint32_t n_early, struct al_level
 static enum al_status read_level(const struct pk_json *root, size_t i,
                                  const struct al_policy *p, struct al_level *level)
 {
-    static const char *const keys[] = { "max_loss", "thresholds", "share",
-                                        "cost_us",  "losses",     "p_value" };
+    static const char *const keys[] = { "max_loss", "thresholds", "share",  "cost_us",
+                                        "losses",   "wins",       "p_value" };
     struct pk_json j = pk_json_entry(root, "levels", i);
 
     pk_json_only(&j, keys, COUNT(keys));
@@ -100,6 +106,7 @@ static enum al_status read_level(const struct pk_json *root, size_t i,
     pk_json_numbers(&j, "share", p->n_exits, 0.0, 1.0, level->share);
     pk_json_number(&j, "cost_us", 0.0, 1e12, &level->cost);
     pk_json_uint(&j, "losses", 0, UINT32_MAX, &level->n_losses);
+    pk_json_uint(&j, "wins", 0, UINT32_MAX, &level->n_wins);
     pk_json_number(&j, "p_value", 0.0, 1.0, &level->p_value);
     return j.status;
 }
@@ -143,10 +150,10 @@ static void read_levels(struct pk_json *j, struct al_policy *p)
 static enum al_status read_root(struct pk_json *j, const struct pk_policy_model *model,
                                 struct al_policy *p)
 {
-    static const char *const keys[] = { "format",      "score", "confidence", "method",
-                                        "calibration", "exits", "levels" };
+    static const char *const keys[] = { "format", "score",       "loss",  "confidence",
+                                        "method", "calibration", "exits", "levels" };
     uint32_t format;
-    unsigned score = p->score;
+    unsigned score = p->score, loss = p->loss;
     const char *method;
 
     pk_json_only(j, keys, COUNT(keys));
@@ -154,6 +161,7 @@ static enum al_status read_root(struct pk_json *j, const struct pk_policy_model 
         pk_json_need(j, keys[i]);
     pk_json_uint(j, "format", FORMAT, FORMAT, &format);
     pk_json_choice(j, "score", scores, COUNT(scores), &score);
+    pk_json_choice(j, "loss", losses, COUNT(losses), &loss);
     pk_json_number(j, "confidence", 0.0, 1.0, &p->confidence);
     pk_json_string(j, "method", &method);
     if (j->status == AL_OK)
@@ -161,6 +169,7 @@ static enum al_status read_root(struct pk_json *j, const struct pk_policy_model 
     check_exits(j, model);
     read_levels(j, p);
     p->score = (enum al_score)score;
+    p->loss = (enum al_loss)loss;
     return j->status;
 }
 
@@ -242,7 +251,8 @@ static void put_level(FILE *f, const struct al_level *level, uint32_t n_exits)
     }
     (void)fputs("], \"cost_us\": ", f);
     put_double(f, level->cost);
-    (void)fprintf(f, ", \"losses\": %" PRIu32 ", \"p_value\": ", level->n_losses);
+    (void)fprintf(f, ", \"losses\": %" PRIu32 ", \"wins\": %" PRIu32 ", \"p_value\": ",
+                  level->n_losses, level->n_wins);
     put_double(f, level->p_value);
     (void)fputs("}", f);
 }
@@ -250,8 +260,10 @@ static void put_level(FILE *f, const struct al_level *level, uint32_t n_exits)
 static void put_policy(FILE *f, const struct al_policy *p,
                        const struct pk_policy_model *model)
 {
-    (void)fprintf(f, "{\n  \"format\": %d,\n  \"score\": \"%s\",\n  \"confidence\": ",
-                  FORMAT, scores[p->score]);
+    (void)fprintf(f,
+                  "{\n  \"format\": %d,\n  \"score\": \"%s\",\n  \"loss\": \"%s\",\n"
+                  "  \"confidence\": ",
+                  FORMAT, scores[p->score], losses[p->loss]);
     put_double(f, p->confidence);
     (void)fprintf(f,
                   ",\n  \"method\": \"%s\",\n  \"calibration\": {\"id\": \"%s\", "

@@ -16,6 +16,7 @@ struct values {
     struct tl_model_args model;
     const char *data;
     const char *score;
+    const char *loss;
     double confidence;
     struct tl_reals levels;
     size_t limit;
@@ -26,6 +27,7 @@ struct values {
 
 static const struct values defaults = {
     .score = "margin",
+    .loss = "net",
     .confidence = 0.95,
     .levels = { 4, { 0.005, 0.01, 0.02, 0.05 } },
     .seconds = 1,
@@ -42,6 +44,8 @@ static const struct tl_option options[] = {
       "accuracy each level may give up", 1e-6, 0.5 },
     { "--score", TL_STRING, offsetof(struct values, score), "NAME",
       "margin, max_prob or entropy" },
+    { "--loss", TL_STRING, offsetof(struct values, loss), "NAME",
+      "what levels bound: net, the accuracy given up; one-sided, right answers lost" },
     { "--limit", TL_SIZE, offsetof(struct values, limit), "N",
       "use N samples, evenly spread; 0 for all", 0, 1e9 },
     { "--seconds", TL_REAL, offsetof(struct values, seconds), "S",
@@ -69,10 +73,10 @@ static void identify(const struct pk_package *p, const struct tl_survey *s, char
 
 static json_t *level_json(const struct al_policy *p, const struct al_level *l)
 {
-    return json_pack("{s:f, s:o, s:o, s:f, s:i, s:f}", "max_loss", l->max_loss,
+    return json_pack("{s:f, s:o, s:o, s:f, s:i, s:i, s:f}", "max_loss", l->max_loss,
                      "threshold", tl_json_real((double)l->threshold[0]), "share",
                      tl_json_reals(l->share, p->n_exits), "cost_us", l->cost, "losses",
-                     (int)l->n_losses, "p_value", l->p_value);
+                     (int)l->n_losses, "wins", (int)l->n_wins, "p_value", l->p_value);
 }
 
 static json_t *report_json(const struct pk_package *pkg, const struct tl_survey *s,
@@ -84,13 +88,13 @@ static json_t *report_json(const struct pk_package *pkg, const struct tl_survey 
         (void)json_array_append_new(levels, level_json(p, &p->levels[l]));
     for (uint32_t k = 0; k < p->n_exits; k++)
         (void)json_array_append_new(accuracy, json_real(tl_survey_accuracy(s, k)));
-    return json_pack("{s:s, s:i, s:i, s:s, s:f, s:s, s:o, s:o, s:o, s:f, s:o}", "model",
-                     pkg->name, "version", (int)pkg->version, "rows",
-                     (int)p->n_calibration, "score", al_score_name(p->score),
-                     "confidence", p->confidence, "calibration", p->calibration_id,
-                     "exits", tl_json_exit_names(pkg->model), "exit_accuracy", accuracy,
-                     "exit_cost_us", tl_json_reals(c->exit, p->n_exits), "full_cost_us",
-                     c->full, "levels", levels);
+    return json_pack(
+        "{s:s, s:i, s:i, s:s, s:s, s:f, s:s, s:o, s:o, s:o, s:f, s:o}", "model",
+        pkg->name, "version", (int)pkg->version, "rows", (int)p->n_calibration, "score",
+        al_score_name(p->score), "loss", al_loss_name(p->loss), "confidence",
+        p->confidence, "calibration", p->calibration_id, "exits",
+        tl_json_exit_names(pkg->model), "exit_accuracy", accuracy, "exit_cost_us",
+        tl_json_reals(c->exit, p->n_exits), "full_cost_us", c->full, "levels", levels);
 }
 
 static void print_exits(const struct pk_package *pkg, const struct tl_survey *s,
@@ -122,14 +126,14 @@ static void print_exits(const struct pk_package *pkg, const struct tl_survey *s,
 
 static void print_levels(const struct pk_package *pkg, const struct al_policy *p)
 {
-    (void)printf("%-9s%9s%11s%10s%10s%10s  leaving at", "max loss", "losses", "p-value",
-                 "leave at", "cost us", "speed-up");
+    (void)printf("%-9s%9s%9s%11s%10s%10s%10s  leaving at", "max loss", "losses", "wins",
+                 "p-value", "leave at", "cost us", "speed-up");
     tl_print_exit_names(pkg->model, 12);
     for (uint32_t l = 0; l < p->n_levels; l++) {
         const struct al_level *level = &p->levels[l];
 
         tl_print_percent(level->max_loss, 8);
-        (void)printf(" %9u%11.3g", level->n_losses, level->p_value);
+        (void)printf(" %9u%9u%11.3g", level->n_losses, level->n_wins, level->p_value);
         if (isfinite(level->threshold[0]))
             (void)printf("%10.6f", (double)level->threshold[0]);
         else
@@ -149,9 +153,9 @@ static enum al_status report(const struct values *v, const struct pk_package *pk
     if (v->json)
         return tl_report_json(report_json(pkg, s, c, p), err);
     (void)printf(
-        "%s version %u: %u rows, %s score, all levels hold with confidence %g\n\n",
+        "%s version %u: %u rows, %s score, %s loss, all levels hold with confidence %g\n\n",
         pkg->name, pkg->version, p->n_calibration, al_score_name(p->score),
-        p->confidence);
+        al_loss_name(p->loss), p->confidence);
     print_exits(pkg, s, c);
     print_levels(pkg, p);
     if (!v->dry_run)
@@ -165,6 +169,7 @@ static enum al_status certify(const struct values *v, const struct pk_package *p
 {
     const struct al_ladder_data data = tl_survey_data(survey, costs);
     const struct al_ladder_params params = { .score = al_score_find(v->score),
+                                             .loss = al_loss_find(v->loss),
                                              .confidence = v->confidence,
                                              .n_levels = v->levels.n,
                                              .max_loss = v->levels.v };
@@ -209,6 +214,9 @@ static enum al_status run(const void *values, struct al_error *err)
     if (al_score_find(v->score) == AL_N_SCORES)
         return al_fail(err, AL_INVALID,
                        "--score: '%s' is none of margin, max_prob, entropy", v->score);
+    if (al_loss_find(v->loss) == AL_N_LOSSES)
+        return al_fail(err, AL_INVALID, "--loss: '%s' is neither net nor one-sided",
+                       v->loss);
     enum al_status s = tl_model_open_classifier(&args, &m, err);
 
     if (s != AL_OK)
@@ -224,7 +232,7 @@ const struct tl_command tl_cmd_calibrate = {
     .description =
         "Runs labelled pictures through all exits, measures what each exit costs, and finds\n"
         "for every level the cheapest threshold that gives up at most that much accuracy,\n"
-        "certified by Learn-then-Test with an exact binomial test. Use pictures the model\n"
+        "certified by Learn-then-Test with exact tests. Use pictures the model\n"
         "was not trained on and that no accuracy is reported on; 5000 or more.",
     .options = options,
     .n_options = sizeof(options) / sizeof(options[0]),

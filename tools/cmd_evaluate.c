@@ -45,7 +45,9 @@ static const struct tl_option options[] = {
 /* What one level did. */
 struct finding {
     struct al_outcome outcome;
-    double low, high; /* Wilson interval of the accuracy, 95 % */
+    double low, high;           /* Wilson interval of the accuracy, 95 % */
+    double loss;                /* net: the full model's accuracy minus this one's */
+    double loss_low, loss_high; /* its interval, 95 % */
     struct tl_spread us;
 };
 
@@ -81,6 +83,9 @@ static void find_outcomes(struct evaluation *e)
         al_ladder_outcome(&data, &rule, &f->outcome);
         al_wilson_interval((uint64_t)llround(f->outcome.accuracy * (double)data.n_rows),
                            data.n_rows, &f->low, &f->high);
+        f->loss = f->outcome.full_accuracy - f->outcome.accuracy;
+        al_net_loss_interval(data.n_rows, f->outcome.n_losses, f->outcome.n_wins,
+                             &f->loss_low, &f->loss_high);
     }
 }
 
@@ -203,11 +208,13 @@ static json_t *finding_json(const struct evaluation *e, uint32_t l)
     const uint32_t n_exits = e->survey.n_exits;
 
     return json_pack(
-        "{s:f, s:f, s:[f, f], s:f, s:o, s:o, s:o, s:f}", "max_loss",
+        "{s:f, s:f, s:[f, f], s:f, s:[f, f], s:I, s:I, s:o, s:o, s:o, s:f}", "max_loss",
         e->package->policy.levels[l].max_loss, "accuracy", o->accuracy, "accuracy_95",
-        f->low, f->high, "loss", o->loss, "share", tl_json_reals(o->share, n_exits),
-        "exit_accuracy", tl_json_reals(o->exit_accuracy, n_exits), "us",
-        tl_json_spread(&f->us), "speed_up", e->findings[0].us.median / f->us.median);
+        f->low, f->high, "loss", f->loss, "loss_95", f->loss_low, f->loss_high, "losses",
+        (json_int_t)o->n_losses, "wins", (json_int_t)o->n_wins, "share",
+        tl_json_reals(o->share, n_exits), "exit_accuracy",
+        tl_json_reals(o->exit_accuracy, n_exits), "us", tl_json_spread(&f->us),
+        "speed_up", e->findings[0].us.median / f->us.median);
 }
 
 static json_t *report_json(const struct evaluation *e)
@@ -230,7 +237,8 @@ static void print_finding(const struct evaluation *e, uint32_t l)
     tl_print_percent(e->package->policy.levels[l].max_loss, 8);
     tl_print_percent(f->outcome.accuracy, 10);
     (void)printf("  [%.2f, %.2f]", 100 * f->low, 100 * f->high);
-    tl_print_percent(f->outcome.loss, 9);
+    tl_print_percent(f->loss, 9);
+    (void)printf("  [%.2f, %.2f]", 100 * f->loss_low, 100 * f->loss_high);
     (void)printf("%10.1f [%.1f, %.1f]%8.2fx  ", f->us.median, f->us.low, f->us.high,
                  e->findings[0].us.median / f->us.median);
     for (uint32_t k = 0; k < e->survey.n_exits; k++) {
@@ -247,13 +255,13 @@ static void print_report(const struct evaluation *e)
     (void)printf("%s version %u: %zu rows%s\n\n", p->name, p->version, e->survey.n_rows,
                  p->has_policy ? "" : "; no policy.json, run 'alight calibrate' for one");
     (void)printf(
-        "max loss  accuracy  [95 %% interval]   loss   us a row [quartiles]  "
+        "max loss  accuracy  [95 %% interval]   loss  [95 %%]   us a row [quartiles]  "
         "speed-up  share and accuracy of exits");
     tl_print_exit_names(p->model, 14);
     for (uint32_t l = 0; l < p->policy.n_levels; l++)
         print_finding(e, l);
     (void)printf(
-        "\nloss: wrong early, right at the end. Processor time, batch 1, one thread, branches "
+        "\nloss: of accuracy, against the full model. Processor time, batch 1, one thread, branches "
         "and decisions\nincluded, %zu pictures, median of %zu rounds in turn.\n",
         e->n_timed, e->n_rounds);
 }

@@ -87,19 +87,11 @@ double al_binomial_cdf(uint64_t k, uint64_t n, double p)
     return kd < nd * p ? fmin(sum_down(kd, nd, p), 1) : 1 - sum_up(kd + 1, nd, p);
 }
 
-int64_t al_binomial_allowance(uint64_t n, double p, double significance)
+double al_binomial_term(uint64_t k, uint64_t n, double p)
 {
-    uint64_t low = 0, high = n; /* every k < low is allowed, `high` is not */
-
-    while (low < high) {
-        const uint64_t mid = low + (high - low) / 2;
-
-        if (al_binomial_cdf(mid, n, p) <= significance)
-            low = mid + 1;
-        else
-            high = mid;
-    }
-    return (int64_t)low - 1;
+    if (!(p > 0) || p >= 1)
+        return k == (p > 0 ? n : 0);
+    return term((double)k, (double)n, p);
 }
 
 void al_wilson_interval(uint64_t hits, uint64_t n, double *ret_low, double *ret_high)

@@ -9,9 +9,8 @@
  * any n below 2^53. */
 double al_binomial_cdf(uint64_t k, uint64_t n, double p);
 
-/* The most hits among n that still reject "the rate is above p" at `significance`: the
- * largest k with P(X <= k) <= significance, or -1 when even none would not do. */
-int64_t al_binomial_allowance(uint64_t n, double p, double significance);
+/* P(X = k), k <= n, to about 1e-13 relative. */
+double al_binomial_term(uint64_t k, uint64_t n, double p);
 
 /* Wilson score interval of `hits` of `n` at 95 %; [0, 1] for n = 0. */
 void al_wilson_interval(uint64_t hits, uint64_t n, double *ret_low, double *ret_high);

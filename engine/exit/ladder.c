@@ -1,9 +1,9 @@
 /* One threshold, lowered from above every score to the lowest. It only matters where it
  * meets a score: there the rows with that score move to the exit that gave it, unless
  * they had already left earlier. So the sequence of all real thresholds is walked as a
- * sorted list of crossings, ties together, and a level stands or falls by an integer: how
- * many losses the binomial test still allows it. The order of the sequence does not
- * depend on the data, which is what makes testing on all rows valid. */
+ * sorted list of crossings, ties together, and a level is tested again only where rows
+ * were lost or won. The order of the sequence does not depend on the data, which is what
+ * makes testing on all rows valid. */
 #include "engine/exit/ladder.h"
 
 #include <math.h>
@@ -12,6 +12,10 @@
 
 #include "engine/base/check.h"
 #include "engine/exit/binomial.h"
+#include "engine/exit/net_loss.h"
+
+/* Of the significance, what the limit on a nuisance may cost. */
+#define MISS_SHARE 0.2
 
 /* At thresholds of at most `score` the row would leave at `exit`. */
 struct crossing {
@@ -26,7 +30,7 @@ struct walk {
     float threshold;
     uint32_t *exit; /* [n_rows] */
     size_t left[AL_MAX_EXITS];
-    size_t n_losses;
+    size_t n_losses, n_wins;
 };
 
 static bool is_correct(const struct al_ladder_data *d, size_t row, uint32_t exit)
@@ -37,6 +41,11 @@ static bool is_correct(const struct al_ladder_data *d, size_t row, uint32_t exit
 static bool is_loss(const struct al_ladder_data *d, size_t row, uint32_t exit)
 {
     return !is_correct(d, row, exit) && is_correct(d, row, d->n_exits - 1);
+}
+
+static bool is_win(const struct al_ladder_data *d, size_t row, uint32_t exit)
+{
+    return is_correct(d, row, exit) && !is_correct(d, row, d->n_exits - 1);
 }
 
 static int by_score_descending(const void *a, const void *b)
@@ -84,6 +93,8 @@ static void walk_cross(struct walk *w, const struct crossing *c)
     w->left[c->exit]++;
     w->n_losses += is_loss(w->d, c->row, c->exit);
     w->n_losses -= is_loss(w->d, c->row, from);
+    w->n_wins += is_win(w->d, c->row, c->exit);
+    w->n_wins -= is_win(w->d, c->row, from);
     w->exit[c->row] = c->exit;
 }
 
@@ -109,19 +120,48 @@ static void keep(const struct walk *w, struct al_level *level)
     }
     level->cost = walk_cost(w);
     level->n_losses = (uint32_t)w->n_losses;
+    level->n_wins = (uint32_t)w->n_wins;
 }
 
-/* Walks the whole sequence. `allowance` [n_levels] are the losses each level's test
- * allows, ascending; `levels` start as the full model and end as the cheapest accepted.
- */
+static double significance(const struct al_ladder_params *p)
+{
+    return (1 - p->confidence) / (double)p->n_levels;
+}
+
+static double p_value(const struct al_ladder_params *p, size_t n_rows, double max_loss,
+                      size_t n_losses, size_t n_wins)
+{
+    if (p->loss == AL_LOSS_ONE_SIDED)
+        return al_binomial_cdf(n_losses, n_rows, max_loss);
+    return al_net_loss_p_value(n_rows, n_losses, n_wins, max_loss,
+                               MISS_SHARE * significance(p));
+}
+
+/* The first level from `lowest` on whose test accepts where the walk stands; so do all
+ * above it, which allow more. */
+static size_t first_accepting(const struct walk *w, const struct al_ladder_params *p,
+                              size_t lowest)
+{
+    while (lowest < p->n_levels && p_value(p, w->d->n_rows, p->max_loss[lowest],
+                                           w->n_losses, w->n_wins) > significance(p))
+        lowest++;
+    return lowest;
+}
+
+/* Walks the whole sequence. `levels` start as the full model and end as the cheapest
+ * accepted. */
 static void walk_down(struct walk *w, const struct crossing *c, size_t n_crossings,
-                      const int64_t *allowance, struct al_level *levels, size_t n_levels)
+                      const struct al_ladder_params *p, struct al_level *levels)
 {
     size_t lowest = 0; /* levels below it have met their first failure */
+    size_t n_losses = SIZE_MAX, n_wins = SIZE_MAX; /* as last tested */
+    const size_t n_levels = p->n_levels;
 
     for (size_t i = 0;;) {
-        while (lowest < n_levels && (int64_t)w->n_losses > allowance[lowest])
-            lowest++;
+        if (w->n_losses != n_losses || w->n_wins != n_wins)
+            lowest = first_accepting(w, p, lowest);
+        n_losses = w->n_losses;
+        n_wins = w->n_wins;
         const double cost = walk_cost(w);
 
         for (size_t l = lowest; l < n_levels; l++) {
@@ -175,23 +215,20 @@ static enum al_status check_params(const struct al_ladder_params *p, struct al_e
 static void certify(struct walk *w, struct crossing *crossings,
                     const struct al_ladder_params *p, struct al_policy *policy)
 {
-    const double significance = (1 - p->confidence) / (double)p->n_levels;
     const size_t n_crossings = list_crossings(w->d, crossings);
     struct al_level *levels = policy->levels;
-    int64_t allowance[AL_MAX_LEVELS];
 
     walk_start(w);
     keep(w, &levels[0]);
     for (size_t l = 0; l < p->n_levels; l++) {
-        allowance[l] = al_binomial_allowance(w->d->n_rows, p->max_loss[l], significance);
         levels[l + 1] = levels[0];
         levels[l + 1].max_loss = p->max_loss[l];
     }
-    walk_down(w, crossings, n_crossings, allowance, levels + 1, p->n_levels);
+    walk_down(w, crossings, n_crossings, p, levels + 1);
     for (size_t l = 1; l <= p->n_levels; l++) {
         if (levels[l].threshold[0] < INFINITY)
-            levels[l].p_value =
-                al_binomial_cdf(levels[l].n_losses, w->d->n_rows, levels[l].max_loss);
+            levels[l].p_value = p_value(p, w->d->n_rows, levels[l].max_loss,
+                                        levels[l].n_losses, levels[l].n_wins);
     }
 }
 
@@ -215,6 +252,7 @@ enum al_status al_ladder_certify(const struct al_ladder_data *d,
     if (crossings && w.exit) {
         al_policy_init(ret, d->n_exits);
         ret->score = p->score;
+        ret->loss = p->loss;
         ret->confidence = p->confidence;
         ret->n_calibration = (uint32_t)d->n_rows;
         ret->n_levels = (uint32_t)p->n_levels + 1;
@@ -251,7 +289,7 @@ void al_ladder_outcome(const struct al_ladder_data *d, const struct al_exit_rule
                        struct al_outcome *ret)
 {
     size_t left[AL_MAX_EXITS] = { 0 }, right[AL_MAX_EXITS] = { 0 };
-    size_t n_right = 0, n_full = 0, n_losses = 0;
+    size_t n_right = 0, n_full = 0;
     const double n_rows = (double)d->n_rows;
 
     memset(ret, 0, sizeof(*ret));
@@ -261,7 +299,8 @@ void al_ladder_outcome(const struct al_ladder_data *d, const struct al_exit_rule
         left[k]++;
         right[k] += is_correct(d, i, k);
         n_full += is_correct(d, i, d->n_exits - 1);
-        n_losses += is_loss(d, i, k);
+        ret->n_losses += is_loss(d, i, k);
+        ret->n_wins += is_win(d, i, k);
     }
     for (uint32_t k = 0; k < d->n_exits; k++) {
         n_right += right[k];
@@ -274,5 +313,4 @@ void al_ladder_outcome(const struct al_ladder_data *d, const struct al_exit_rule
         ret->cost = d->full_cost;
     ret->accuracy = (double)n_right / n_rows;
     ret->full_accuracy = (double)n_full / n_rows;
-    ret->loss = (double)n_losses / n_rows;
 }

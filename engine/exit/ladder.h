@@ -1,10 +1,11 @@
 /* ladder.h — certified ladder of levels by Learn-then-Test (Angelopoulos et al.,
  * arXiv:2110.01052): one threshold shared by all early exits, tested in the fixed
  * sequence from the highest (safest) to the lowest on all calibration rows; a threshold
- * is accepted for a level max_loss while the exact binomial p-value of its one-sided
- * losses (early answer wrong, full answer right) is at most (1 - confidence) / levels,
- * and the sequence stops at the first failure. The family-wise error over thresholds and
- * levels is thereby at most 1 - confidence. Pure and deterministic. */
+ * is accepted for a level max_loss while the p-value of "it loses more" is at most
+ * (1 - confidence) / levels, and the sequence stops at the first failure. The p-value is
+ * exact: binomial for one-sided losses, of net_loss.h for the net loss. The family-wise
+ * error over thresholds and levels is thereby at most 1 - confidence. Pure and
+ * deterministic. */
 #ifndef AL_EXIT_LADDER_H
 #define AL_EXIT_LADDER_H
 
@@ -25,6 +26,7 @@ struct al_ladder_data {
 
 struct al_ladder_params {
     enum al_score score;
+    enum al_loss loss;
     double confidence; /* e.g. 0.95 */
     size_t n_levels;
     const double *max_loss; /* ascending, > 0; level 0 is added by itself */
@@ -45,8 +47,8 @@ AL_MUST_CHECK enum al_status al_ladder_certify(const struct al_ladder_data *d,
  * on. */
 struct al_outcome {
     double accuracy, full_accuracy;
-    double loss;                        /* one-sided */
-    double share[AL_MAX_EXITS];         /* of rows that left at each exit */
+    uint64_t n_losses, n_wins;  /* rows right at the end only, rows right early only */
+    double share[AL_MAX_EXITS]; /* of rows that left at each exit */
     double exit_accuracy[AL_MAX_EXITS]; /* among the rows that left there; NAN for none */
     double cost;
 };

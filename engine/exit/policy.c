@@ -6,6 +6,26 @@
 /* Forgives decimal notation: 0.005 read by two parsers names the same level. */
 #define MAX_LOSS_TOLERANCE 1e-9
 
+static const char *const loss_names[] = {
+#define X(id, name) [AL_LOSS_##id] = (name),
+    AL_LOSS_LIST(X)
+#undef X
+};
+
+const char *al_loss_name(enum al_loss l)
+{
+    return l < AL_N_LOSSES ? loss_names[l] : "unknown";
+}
+
+enum al_loss al_loss_find(const char *name)
+{
+    unsigned l = 0;
+
+    while (l < AL_N_LOSSES && strcmp(loss_names[l], name) != 0)
+        l++;
+    return (enum al_loss)l;
+}
+
 static bool must_leave(const struct al_exit_rule *r, uint32_t k, uint32_t n_exits)
 {
     return k >= r->max_exit || k + 1 >= n_exits;

@@ -81,22 +81,18 @@ static void the_edges_of_the_cdf_are_exact(void **state)
     assert_true(fabs(al_binomial_cdf(50, 1000000, 0.001)) < 1e-300);
 }
 
-static void the_allowance_is_the_last_k_that_rejects(void **state)
+static void terms_are_the_steps_of_the_cdf(void **state)
 {
     (void)state;
-    const int64_t k = al_binomial_allowance(5000, 0.005, 0.05);
+    for (uint64_t k = 1; k < 80; k++) {
+        const double step =
+            al_binomial_cdf(k, 3000, 0.01) - al_binomial_cdf(k - 1, 3000, 0.01);
 
-    assert_int_equal(k, 16);
-    assert_true(al_binomial_cdf(16, 5000, 0.005) <= 0.05);
-    assert_true(al_binomial_cdf(17, 5000, 0.005) > 0.05);
-}
-
-static void too_few_rows_allow_nothing_at_all(void **state)
-{
-    (void)state;
-    assert_int_equal(al_binomial_allowance(298, 0.01, 0.05), -1);
-    assert_int_equal(al_binomial_allowance(299, 0.01, 0.05), 0);
-    assert_int_equal(al_binomial_allowance(0, 0.01, 0.05), -1);
+        assert_true(fabs(al_binomial_term(k, 3000, 0.01) - step) < 1e-14);
+    }
+    assert_true(fabs(al_binomial_term(0, 4, 0) - 1) < 1e-300);
+    assert_true(fabs(al_binomial_term(4, 4, 1) - 1) < 1e-300);
+    assert_true(fabs(al_binomial_term(3, 4, 1)) < 1e-300);
 }
 
 /* scipy.stats.binomtest(8950, 10000).proportion_ci(method='wilson') */
@@ -130,8 +126,7 @@ int main(void)
         cmocka_unit_test(the_cdf_of_small_n_is_the_sum_of_its_terms),
         cmocka_unit_test(the_cdf_rises_with_k_across_the_mean),
         cmocka_unit_test(the_edges_of_the_cdf_are_exact),
-        cmocka_unit_test(the_allowance_is_the_last_k_that_rejects),
-        cmocka_unit_test(too_few_rows_allow_nothing_at_all),
+        cmocka_unit_test(terms_are_the_steps_of_the_cdf),
         cmocka_unit_test(the_wilson_interval_agrees_with_scipy),
         cmocka_unit_test(the_wilson_interval_stays_within_zero_and_one),
     };

@@ -11,6 +11,7 @@
 
 #include "engine/exit/binomial.h"
 #include "engine/exit/ladder.h"
+#include "engine/exit/net_loss.h"
 
 enum {
     N_EXITS = 3,
@@ -78,18 +79,19 @@ static struct al_ladder_data data_of(const struct sample *s)
                                     .full_cost = full_cost };
 }
 
-static struct al_ladder_params params(void)
+static struct al_ladder_params params(enum al_loss loss)
 {
     return (struct al_ladder_params){ .score = AL_SCORE_MARGIN,
+                                      .loss = loss,
                                       .confidence = 0.95,
                                       .n_levels = N_LEVELS,
                                       .max_loss = losses };
 }
 
-static struct al_policy certify(const struct sample *s)
+static struct al_policy certify(const struct sample *s, enum al_loss loss)
 {
     const struct al_ladder_data d = data_of(s);
-    const struct al_ladder_params p = params();
+    const struct al_ladder_params p = params(loss);
     struct al_policy policy;
 
     assert_int_equal(al_ladder_certify(&d, &p, &policy, NULL), AL_OK);
@@ -107,35 +109,70 @@ static struct al_outcome outcome(const struct sample *s, const struct al_policy 
     return out;
 }
 
-static void certificates_hold_on_new_data(void **state)
+/* What a level of this kind bounds. */
+static double loss_of(const struct al_outcome *o, enum al_loss loss, size_t n)
+{
+    const double wins = loss == AL_LOSS_NET ? (double)o->n_wins : 0;
+
+    return ((double)o->n_losses - wins) / (double)n;
+}
+
+static int broken_certificates(enum al_loss loss)
 {
     enum {
-        TRIALS = 200
+        TRIALS = 100
     };
     uint64_t seed = 1;
     struct sample truth = draw(100000, 1e6, &seed); /* stands for the true risk */
     int broken = 0;
 
-    (void)state;
     for (int t = 0; t < TRIALS; t++) {
         struct sample s = draw(2000, 1e6, &seed);
-        const struct al_policy p = certify(&s);
+        const struct al_policy p = certify(&s, loss);
         bool any = false;
 
-        for (uint32_t l = 1; l < p.n_levels; l++)
-            any |= outcome(&truth, &p, l).loss > p.levels[l].max_loss;
+        for (uint32_t l = 1; l < p.n_levels; l++) {
+            const struct al_outcome out = outcome(&truth, &p, l);
+
+            any |= loss_of(&out, loss, truth.n) > p.levels[l].max_loss;
+        }
         broken += any;
         drop(&s);
     }
     drop(&truth);
-    assert_true(broken <= 18); /* 5 % of 200 are 10, and binomial noise above it */
+    return broken;
+}
+
+static void certificates_hold_on_new_data(void **state)
+{
+    (void)state;
+    /* 5 % of 100 are 5, and binomial noise above it */
+    assert_true(broken_certificates(AL_LOSS_ONE_SIDED) <= 11);
+    assert_true(broken_certificates(AL_LOSS_NET) <= 11);
+}
+
+static void the_net_loss_lets_more_leave(void **state)
+{
+    uint64_t seed = 11;
+    struct sample s = draw(5000, 1e6, &seed);
+    const struct al_policy net = certify(&s, AL_LOSS_NET);
+    const struct al_policy one_sided = certify(&s, AL_LOSS_ONE_SIDED);
+
+    (void)state;
+    assert_int_equal(net.loss, AL_LOSS_NET);
+    for (uint32_t l = 1; l < net.n_levels; l++) {
+        assert_true(net.levels[l].cost <= one_sided.levels[l].cost);
+        assert_true(net.levels[l].n_wins > 0);
+    }
+    assert_true(net.levels[1].cost < 0.98 * one_sided.levels[1].cost);
+    drop(&s);
 }
 
 static void levels_are_worth_having(void **state)
 {
     uint64_t seed = 2;
     struct sample s = draw(5000, 1e6, &seed);
-    const struct al_policy p = certify(&s);
+    const struct al_policy p = certify(&s, AL_LOSS_NET);
 
     (void)state;
     for (uint32_t l = 1; l < p.n_levels; l++)
@@ -149,15 +186,18 @@ static void what_a_level_says_is_what_its_rule_does(void **state)
     uint64_t seed = 3;
 
     (void)state;
-    for (int ties = 0; ties < 2; ties++) {
+    for (unsigned i = 0; i < 2 * AL_N_LOSSES; i++) {
+        const enum al_loss loss = (enum al_loss)(i / 2);
+        const bool ties = i % 2 == 1;
         struct sample s = draw(4000, ties ? 50 : 1e6, &seed);
-        const struct al_policy p = certify(&s);
+        const struct al_policy p = certify(&s, loss);
 
         for (uint32_t l = 0; l < p.n_levels; l++) {
             const struct al_level *level = &p.levels[l];
             const struct al_outcome out = outcome(&s, &p, l);
 
-            assert_int_equal(lround(out.loss * (double)s.n), level->n_losses);
+            assert_int_equal(out.n_losses, level->n_losses);
+            assert_int_equal(out.n_wins, level->n_wins);
             assert_true(fabs(out.cost - level->cost) < 1e-9);
             for (uint32_t k = 0; k < N_EXITS; k++)
                 assert_true(fabs(out.share[k] - level->share[k]) < 1e-12);
@@ -169,7 +209,7 @@ static void what_a_level_says_is_what_its_rule_does(void **state)
 }
 
 /* The definition, step by step, O(n^2): lowers the threshold through every score. */
-static float slow_threshold(const struct sample *s, double max_loss)
+static float slow_threshold(const struct sample *s, enum al_loss loss, double max_loss)
 {
     const struct al_ladder_data d = data_of(s);
     struct al_exit_rule rule = al_exit_rule_full();
@@ -190,9 +230,12 @@ static float slow_threshold(const struct sample *s, double max_loss)
         for (uint32_t k = 0; k + 1 < N_EXITS; k++)
             rule.threshold[k] = threshold;
         al_ladder_outcome(&d, &rule, &out);
-        const uint64_t n_losses = (uint64_t)lround(out.loss * (double)s->n);
+        const double p_value = loss == AL_LOSS_NET
+                                   ? al_net_loss_p_value(s->n, out.n_losses, out.n_wins,
+                                                         max_loss, 0.2 * 0.05 / N_LEVELS)
+                                   : al_binomial_cdf(out.n_losses, s->n, max_loss);
 
-        if (al_binomial_cdf(n_losses, s->n, max_loss) > 0.05 / N_LEVELS)
+        if (p_value > 0.05 / N_LEVELS)
             return best;
         if (out.cost < best_cost) {
             best_cost = out.cost;
@@ -206,12 +249,14 @@ static void the_fast_walk_finds_what_the_definition_finds(void **state)
     uint64_t seed = 4;
 
     (void)state;
-    for (int ties = 0; ties < 2; ties++) {
+    for (unsigned i = 0; i < 2 * AL_N_LOSSES; i++) {
+        const enum al_loss loss = (enum al_loss)(i / 2);
+        const bool ties = i % 2 == 1;
         struct sample s = draw(1500, ties ? 40 : 1e6, &seed);
-        const struct al_policy p = certify(&s);
+        const struct al_policy p = certify(&s, loss);
 
         for (uint32_t l = 1; l < p.n_levels; l++) {
-            const float slow = slow_threshold(&s, losses[l - 1]);
+            const float slow = slow_threshold(&s, loss, losses[l - 1]);
             const float fast = p.levels[l].threshold[0];
 
             assert_memory_equal(&fast, &slow, sizeof(fast));
@@ -227,7 +272,7 @@ static void too_few_rows_certify_nothing(void **state)
 
     (void)state;
     memset(s.correct, 1, s.n * N_EXITS);
-    const struct al_policy p = certify(&s);
+    const struct al_policy p = certify(&s, AL_LOSS_NET);
 
     for (uint32_t l = 0; l < p.n_levels; l++) {
         assert_true(isinf(p.levels[l].threshold[0]));
@@ -245,7 +290,7 @@ static void rows_that_all_err_early_never_leave(void **state)
     (void)state;
     for (size_t i = 0; i < s.n * N_EXITS; i++)
         s.correct[i] = i % N_EXITS == N_EXITS - 1;
-    const struct al_policy p = certify(&s);
+    const struct al_policy p = certify(&s, AL_LOSS_NET);
 
     for (uint32_t l = 1; l < p.n_levels; l++)
         assert_true(p.levels[l].share[N_EXITS - 1] > 1 - losses[l - 1]);
@@ -259,7 +304,7 @@ static void rows_that_are_all_right_leave_at_once(void **state)
 
     (void)state;
     memset(s.correct, 1, s.n * N_EXITS);
-    const struct al_policy p = certify(&s);
+    const struct al_policy p = certify(&s, AL_LOSS_NET);
 
     for (uint32_t l = 1; l < p.n_levels; l++) {
         assert_true(p.levels[l].share[0] >= 1);
@@ -279,7 +324,7 @@ static void scores_that_are_no_numbers_stay_to_the_end(void **state)
         s.score[i * N_EXITS] = NAN;
         s.score[i * N_EXITS + 1] = NAN;
     }
-    const struct al_policy p = certify(&s);
+    const struct al_policy p = certify(&s, AL_LOSS_NET);
 
     assert_true(fabs(p.levels[1].share[0] - 0.5) < 1e-12);
     assert_true(fabs(p.levels[1].share[2] - 0.5) < 1e-12);
@@ -292,7 +337,7 @@ static void a_costly_branch_is_not_used(void **state)
     uint64_t seed = 9;
     struct sample s = draw(5000, 1e6, &seed);
     struct al_ladder_data d = data_of(&s);
-    const struct al_ladder_params lp = params();
+    const struct al_ladder_params lp = params(AL_LOSS_NET);
     struct al_policy p;
 
     (void)state;
@@ -309,7 +354,7 @@ static void a_plain_classifier_has_levels_that_change_nothing(void **state)
     const struct al_ladder_data d = {
         .n_rows = 2, .n_exits = 1, .score = score, .correct = correct, .cost = costs
     };
-    const struct al_ladder_params lp = params();
+    const struct al_ladder_params lp = params(AL_LOSS_NET);
     struct al_policy p;
 
     (void)state;
@@ -336,7 +381,8 @@ static void outcome_counts_each_exit(void **state)
     (void)state;
     rule.threshold[0] = 0.7F;
     al_ladder_outcome(&d, &rule, &out);
-    assert_true(fabs(out.loss - 0.25) < 1e-12);
+    assert_int_equal(out.n_losses, 1);
+    assert_int_equal(out.n_wins, 1);
     assert_true(fabs(out.accuracy - 0.5) < 1e-12);
     assert_true(fabs(out.full_accuracy - 0.5) < 1e-12);
     assert_true(fabs(out.share[0] - 0.75) < 1e-12);
@@ -354,7 +400,7 @@ static void wrong_parameters_are_refused_by_name(void **state)
     uint64_t seed = 10;
     struct sample s = draw(100, 1e6, &seed);
     struct al_ladder_data d = data_of(&s);
-    struct al_ladder_params p = params();
+    struct al_ladder_params p = params(AL_LOSS_NET);
     struct al_policy policy;
     struct al_error err;
 
@@ -362,7 +408,7 @@ static void wrong_parameters_are_refused_by_name(void **state)
     p.confidence = 1;
     assert_int_equal(al_ladder_certify(&d, &p, &policy, &err), AL_INVALID);
     assert_non_null(strstr(err.text, "confidence"));
-    p = params();
+    p = params(AL_LOSS_NET);
     p.max_loss = unordered;
     p.n_levels = 2;
     assert_int_equal(al_ladder_certify(&d, &p, &policy, &err), AL_INVALID);
@@ -370,7 +416,7 @@ static void wrong_parameters_are_refused_by_name(void **state)
     p.max_loss = zero;
     p.n_levels = 1;
     assert_int_equal(al_ladder_certify(&d, &p, &policy, &err), AL_INVALID);
-    p = params();
+    p = params(AL_LOSS_NET);
     d.n_rows = 0;
     assert_int_equal(al_ladder_certify(&d, &p, &policy, &err), AL_INVALID);
     assert_non_null(strstr(err.text, "rows"));
@@ -381,6 +427,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(certificates_hold_on_new_data),
+        cmocka_unit_test(the_net_loss_lets_more_leave),
         cmocka_unit_test(levels_are_worth_having),
         cmocka_unit_test(what_a_level_says_is_what_its_rule_does),
         cmocka_unit_test(the_fast_walk_finds_what_the_definition_finds),

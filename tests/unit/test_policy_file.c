@@ -33,7 +33,9 @@ static struct al_policy sample(void)
     p.levels[1].threshold[0] = 0.1f;
     p.levels[1].share[0] = 1.0 / 3.0;
     p.levels[1].share[2] = 1.0 - 1.0 / 3.0;
+    p.loss = AL_LOSS_ONE_SIDED;
     p.levels[1].n_losses = 11;
+    p.levels[1].n_wins = 7;
     p.levels[1].p_value = 3.25e-5;
     (void)snprintf(p.calibration_id, sizeof(p.calibration_id), "9f3c");
     return p;
@@ -62,6 +64,7 @@ static void what_is_written_reads_back_the_same(void **state)
     if (pk_policy_parse(text, strlen(text), &model, &q, &err) != AL_OK)
         fail_msg("%s", err.text);
     assert_int_equal(q.score, AL_SCORE_ENTROPY);
+    assert_int_equal(q.loss, AL_LOSS_ONE_SIDED);
     assert_int_equal(q.n_exits, 3);
     assert_int_equal(q.n_calibration, 5000);
     assert_int_equal(q.n_levels, 2);
@@ -75,6 +78,7 @@ static void what_is_written_reads_back_the_same(void **state)
         assert_memory_equal(&q.levels[i].cost, &p.levels[i].cost, sizeof(double));
         assert_memory_equal(&q.levels[i].p_value, &p.levels[i].p_value, sizeof(double));
         assert_int_equal(q.levels[i].n_losses, p.levels[i].n_losses);
+        assert_int_equal(q.levels[i].n_wins, p.levels[i].n_wins);
     }
     again = format(&q);
     assert_string_equal(again, text);
@@ -92,7 +96,7 @@ static void numbers_are_as_short_as_they_can_be(void **state)
                            "\"thresholds\": [0.1, null], \"share\": "
                            "[0.3333333333333333, 0, 0.6666666666666667]"));
     assert_non_null(strstr(text,
-                           "\"cost_us\": 321.5, \"losses\": 11, "
+                           "\"cost_us\": 321.5, \"losses\": 11, \"wins\": 7, "
                            "\"p_value\": 3.25e-05}"));
     free(text);
 }
