@@ -1,5 +1,6 @@
 /* alight run — any model on .npy inputs: every output as .npy. A model whose inputs leave
- * the leading dimension open runs once per row of it, and the rows are stacked again. */
+ * the leading dimension open runs for every row of it, --batch at a time, and the rows are
+ * stacked again. */
 #include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -21,16 +22,19 @@ enum {
 struct values {
     struct tl_model_args model;
     struct tl_strings inputs;
+    size_t batch;
     const char *output_dir;
     bool json;
 };
 
-static const struct values defaults = { .output_dir = "." };
+static const struct values defaults = { .batch = 1, .output_dir = "." };
 
 static const struct tl_option options[] = {
     TL_MODEL_OPTIONS(struct values, "MODEL.onnx", "model file"),
     { "--input", TL_STRINGS, offsetof(struct values, inputs), "NAME=FILE.npy",
       "an input's values; once for each input" },
+    { "--batch", TL_SIZE, offsetof(struct values, batch), "N",
+      "rows run together; their bits are the same alone", 1, 4096 },
     { "--output-dir", TL_STRING, offsetof(struct values, output_dir), "FOLDER",
       "where <output's name>.npy go; made if missing" },
     { "--json", TL_FLAG, offsetof(struct values, json), NULL,
@@ -167,7 +171,8 @@ static enum al_status check_inputs(struct job *j, struct al_error *err)
     return s;
 }
 
-static void fill_row(const struct job *j, size_t row)
+/* Row `row` of the inputs becomes the runner's row `slot`. */
+static void fill_row(const struct job *j, size_t row, size_t slot)
 {
     for (size_t i = 0; i < al_model_n_inputs(j->model.model); i++) {
         const struct al_tensor_info want = al_model_input(j->model.model, i);
@@ -175,7 +180,7 @@ static void fill_row(const struct job *j, size_t row)
         const size_t bytes = al_tensor_bytes(t) / (want.batched ? j->n_rows : 1);
         const uint8_t *from = t->data;
 
-        memcpy(tl_runner_input(j->runner, 0, i), from + (want.batched ? row * bytes : 0),
+        memcpy(tl_runner_input(j->runner, slot, i), from + (want.batched ? row * bytes : 0),
                bytes);
     }
 }
@@ -211,22 +216,40 @@ static enum al_status make_outputs(const struct job *j, struct al_tensor *output
     return AL_OK;
 }
 
-static void run_rows(const struct job *j, const struct al_tensor *outputs)
+/* The runner's row `slot` becomes row `row` of the outputs. */
+static void keep_row(const struct job *j, size_t row, size_t slot,
+                     const struct al_tensor *outputs)
+{
+    for (size_t i = 0; i < al_model_n_outputs(j->model.model); i++) {
+        const struct al_tensor_info info = al_model_output(j->model.model, i);
+        const size_t bytes = output_bytes(&info);
+
+        memcpy((uint8_t *)outputs[i].data + (is_stacked(j, &info) ? row * bytes : 0),
+               tl_runner_output(j->runner, slot, i), bytes);
+    }
+}
+
+static enum al_status run_rows(const struct job *j, const struct al_tensor *outputs,
+                               struct al_error *err)
 {
     const struct al_exit_rule rule = al_exit_rule_full();
-    struct tl_answer answer;
+    const size_t batch = j->values->batch;
+    struct tl_answer *answers = calloc(batch, sizeof(*answers));
 
-    for (size_t row = 0; row < j->n_rows; row++) {
-        fill_row(j, row);
-        tl_runner_run(j->runner, 0, 1, &rule, &answer);
-        for (size_t i = 0; i < al_model_n_outputs(j->model.model); i++) {
-            const struct al_tensor_info info = al_model_output(j->model.model, i);
-            const size_t bytes = output_bytes(&info);
+    if (!answers)
+        return al_fail(err, AL_NO_MEMORY, "%zu answers", batch);
+    for (size_t first = 0; first < j->n_rows; first += batch) {
+        const size_t left = j->n_rows - first;
+        const size_t n = left < batch ? left : batch;
 
-            memcpy((uint8_t *)outputs[i].data + (is_stacked(j, &info) ? row * bytes : 0),
-                   tl_runner_output(j->runner, 0, i), bytes);
-        }
+        for (size_t i = 0; i < n; i++)
+            fill_row(j, first + i, i);
+        tl_runner_run(j->runner, 0, n, &rule, answers);
+        for (size_t i = 0; i < n; i++)
+            keep_row(j, first + i, i, outputs);
     }
+    free(answers);
+    return AL_OK;
 }
 
 /* An output's name as a file's: what a folder could trip over becomes '_'. */
@@ -279,10 +302,10 @@ static enum al_status produce(const struct job *j, struct al_error *err)
         return al_fail(err, AL_NO_MEMORY, "%zu outputs", n);
     enum al_status s = make_outputs(j, outputs, err);
 
-    if (s == AL_OK) {
-        run_rows(j, outputs);
+    if (s == AL_OK)
+        s = run_rows(j, outputs, err);
+    if (s == AL_OK)
         s = write_outputs(j, outputs, list, err);
-    }
     for (size_t i = 0; i < n; i++)
         free(outputs[i].data);
     free(outputs);
@@ -290,6 +313,16 @@ static enum al_status produce(const struct job *j, struct al_error *err)
         return tl_report_json(list, err);
     json_decref(list);
     return s;
+}
+
+static enum al_status check_batch(const struct job *j, struct al_error *err)
+{
+    const size_t most = al_model_max_rows(j->model.model);
+
+    return j->values->batch <= most
+               ? AL_OK
+               : al_fail(err, AL_INVALID, "--batch %zu: the model runs %zu rows at most",
+                         j->values->batch, most);
 }
 
 static enum al_status run(const void *values, struct al_error *err)
@@ -305,7 +338,9 @@ static enum al_status run(const void *values, struct al_error *err)
     if (s == AL_OK)
         s = check_inputs(&j, err);
     if (s == AL_OK)
-        s = tl_runner_new(j.model.model, 1, &j.runner, err);
+        s = check_batch(&j, err);
+    if (s == AL_OK)
+        s = tl_runner_new(j.model.model, v->batch, &j.runner, err);
     if (s == AL_OK)
         s = produce(&j, err);
     tl_runner_free(j.runner);

@@ -1,13 +1,17 @@
-// Times ONNX Runtime (onnxruntime-node) on request, one thread. Reads a JSON object a line
-// on stdin, {"model", "batch", "seconds"}, and answers each with one on stdout: microseconds
-// per row as the median of short series of runs, or {"error"}. The clock runs around
-// session.run() with input tensors made beforehand and counts processor time, as the other
-// side's does. argv[2]: folder of node_modules.
+// ONNX Runtime (onnxruntime-node) on request, one thread. Reads a JSON object a line on
+// stdin, {"do", "model", ...}, and answers each with one on stdout, {"error"} in trouble.
+//   time   batch, seconds: {"us"}, processor microseconds per row as the median of short
+//          series of runs, the clock around session.run() with tensors made beforehand
+//   run    inputs {name: {file, dims}} of raw little-endian float32, folder:
+//          {"outputs": {name: {file, dims}}}
+//   serve  batch, runs: {"load_ms", "peak_kb"}, time to make a session and the process's
+//          largest resident set after that many runs; without a model, as it is
+// argv[2]: folder of node_modules.
 'use strict';
 
+const fs = require('fs');
 const path = require('path');
 const readline = require('readline');
-const ort = require(path.resolve(process.argv[2], 'onnxruntime-node'));
 
 const SETTINGS = {
   intraOpNumThreads: 1,
@@ -16,11 +20,16 @@ const SETTINGS = {
   executionMode: 'sequential',
 };
 const SERIES_MS = 10;
+const MIN_SERIES = 2;
 const sessions = new Map();
+
+function ort() { // when it is first needed: the process alone is measured, too
+  return require(path.resolve(process.argv[2], 'onnxruntime-node'));
+}
 
 async function sessionOf(model) {
   if (!sessions.has(model))
-    sessions.set(model, await ort.InferenceSession.create(model, SETTINGS));
+    sessions.set(model, await ort().InferenceSession.create(model, SETTINGS));
   return sessions.get(model);
 }
 
@@ -34,7 +43,7 @@ function makeFeeds(session, batch) {
     const dims = input.shape.map((d, i) =>
       typeof d === 'number' && d >= 0 ? d : i === 0 ? batch : 1);
     const data = new Float32Array(dims.reduce((a, b) => a * b, 1)).map(Math.random);
-    feeds[input.name] = new ort.Tensor('float32', data, dims);
+    feeds[input.name] = new (ort().Tensor)('float32', data, dims);
   }
   return feeds;
 }
@@ -62,24 +71,59 @@ async function series(session, feeds, count) {
   return (processorUs() - start) / count;
 }
 
-async function measure({ model, batch, seconds }) {
+async function time({ model, batch, seconds }) {
   const session = await sessionOf(model);
   const feeds = makeFeeds(session, batch);
-  await series(session, feeds, 3);
-  const once = await series(session, feeds, 3);
+  await series(session, feeds, 1);
+  let once = await series(session, feeds, 1);
+  if (once < SERIES_MS * 1e3) // the first runs are slow, and the clock coarse
+    once = await series(session, feeds, 10);
   const count = Math.max(1, Math.round(SERIES_MS * 1e3 / once));
   const start = process.hrtime.bigint();
   const values = [];
-  while (values.length < 3 || elapsedUs(start) < seconds * 1e6)
+  while (values.length < MIN_SERIES || elapsedUs(start) < seconds * 1e6)
     values.push(await series(session, feeds, count) / batch);
   return { us: median(values), series: values.length };
 }
 
+function readTensor({ file, dims }) {
+  const bytes = fs.readFileSync(file);
+  const copy = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength);
+  return new (ort().Tensor)('float32', new Float32Array(copy), dims);
+}
+
+async function run({ model, inputs, folder }) {
+  const session = await sessionOf(model);
+  const feeds = {};
+  for (const [name, input] of Object.entries(inputs))
+    feeds[name] = readTensor(input);
+  const outputs = {};
+  for (const [name, tensor] of Object.entries(await session.run(feeds))) {
+    const file = path.join(folder, `${Object.keys(outputs).length}.f32`);
+    fs.writeFileSync(file, Buffer.from(
+      tensor.data.buffer, tensor.data.byteOffset, tensor.data.byteLength));
+    outputs[name] = { file, dims: tensor.dims };
+  }
+  sessions.delete(model);
+  return { outputs };
+}
+
+async function serve({ model, batch, runs }) {
+  const start = process.hrtime.bigint();
+  const session = model && await sessionOf(model);
+  const load_ms = elapsedUs(start) / 1e3;
+  if (session)
+    await series(session, makeFeeds(session, batch), runs);
+  return { load_ms, peak_kb: process.resourceUsage().maxRSS };
+}
+
 async function main() {
+  const actions = { time, run, serve };
   for await (const line of readline.createInterface({ input: process.stdin })) {
     let answer;
     try {
-      answer = await measure(JSON.parse(line));
+      const request = JSON.parse(line);
+      answer = await actions[request.do](request);
     } catch (error) {
       answer = { error: String(error.message || error) };
     }

@@ -1,9 +1,12 @@
 #!/usr/bin/env python3
-"""Small networks of every family CNNs come from, with random weights and two exits each:
-exported by torch, evaluated by torch, then checked by engine_check.
+"""Small networks of every family CNNs come from, with random weights and two exits each,
+and the small ones of scripts/bench/networks whole: exported by torch, evaluated by torch,
+then checked by engine_check.
 
 test_families.py ENGINE_CHECK [NAME...]. Exit status 77 (skipped) without torch.
 """
+import importlib.machinery
+import importlib.util
 import pathlib
 import subprocess
 import sys
@@ -17,8 +20,10 @@ try:
 except ImportError:
     sys.exit(77)
 
+BENCH = pathlib.Path(__file__).resolve().parents[2] / "scripts/bench"
+WHOLE = ["lenet", "resnet20"]
 ROWS = 5
-TOLERANCE = "2e-5"
+TOLERANCE = "1e-5"
 
 
 def seq(*layers):
@@ -109,6 +114,19 @@ class Inception(nn.Module):
         self.ways = nn.ModuleList([conv_bn(i, 5, 1), seq(conv_bn(i, 7, 1), conv_bn(7, 11, 3)),
                                    seq(conv_bn(i, 3, 1), conv_bn(3, 6, 5)),
                                    seq(nn.MaxPool2d(3, 1, 1), conv_bn(i, 2, 1))])
+
+    def forward(self, x):
+        return torch.cat([way(x) for way in self.ways], 1)
+
+
+class Reduction(nn.Module):
+    """BN-Inception's module of stride 2: two ways and pooling."""
+
+    def __init__(self, i):
+        super().__init__()
+        self.ways = nn.ModuleList([seq(conv_bn(i, 6, 1), conv_bn(6, 10, 3, 2)),
+                                   seq(conv_bn(i, 4, 1), conv_bn(4, 7, 3), conv_bn(7, 7, 3, 2)),
+                                   nn.MaxPool2d(3, 2, 1)])
 
     def forward(self, x):
         return torch.cat([way(x) for way in self.ways], 1)
@@ -261,6 +279,11 @@ def inception():
                   head(24))), (3, 17, 17)
 
 
+def inception2():
+    return Exits((seq(conv_bn(3, 12), Inception(12), Reduction(24)), head(41)),
+                 (seq(Inception(41), nn.AvgPool2d(3, 1, 1), Reduction(24)), head(41))), (3, 21, 21)
+
+
 def mobilenet2():
     return Exits((seq(conv_bn(3, 16, 3, 2, act=nn.ReLU6), Inverted(16, 16, 1, 2, nn.ReLU6)), head(16)),
                  (seq(Inverted(16, 24, 2, 3, nn.ReLU6), Inverted(24, 24, 1, 3, nn.ReLU6)), head(24))), (3, 32, 32)
@@ -289,7 +312,7 @@ def vit():
 
 
 FAMILIES = [lenet, alexnet, vgg, resnet, resnext, preactivation, squeezenet, densenet, inception,
-            mobilenet2, mobilenet3, shufflenet, dilated, vit]
+            inception2, mobilenet2, mobilenet3, shufflenet, dilated, vit]
 
 
 def sensible(net):
@@ -303,33 +326,45 @@ def sensible(net):
     return net.eval()
 
 
-def check(make, tool, folder):
+def two_exits(make):
+    """The network of a family, pictures for it and the names of its answers."""
     torch.manual_seed(1)
     net, shape = make()
-    net = sensible(net)
-    x = torch.randn(ROWS, *shape)
-    names = [f"exit{k}" for k in range(len(net.heads))]
-    path = folder / (make.__name__ + ".onnx")
+    return sensible(net), torch.randn(ROWS, *shape), [f"exit{k}" for k in range(len(net.heads))]
+
+
+def whole(name):
+    """The same of a network of scripts/bench/networks."""
+    sys.path.insert(0, str(BENCH))
+    loader = importlib.machinery.SourceFileLoader("networks", str(BENCH / "networks"))
+    networks = importlib.util.module_from_spec(importlib.util.spec_from_loader("networks", loader))
+    loader.exec_module(networks)
+    net, pictures = networks.made(name)
+    return net, pictures[:ROWS], ["logits"]
+
+
+def check(name, case, tool, folder):
+    net, x, names = case
+    path, data = folder / f"{name}.onnx", folder / name
     torch.onnx.export(net, x[:1], str(path), opset_version=13, input_names=["input"], output_names=names)
     with torch.no_grad():
         answers = net(x)
-    data = folder / make.__name__
     data.mkdir()
     numpy.save(data / "input.npy", x.numpy())
-    for name, answer in zip(names, answers):
-        numpy.save(data / (name + ".npy"), answer.numpy())
-    return subprocess.run([tool, path, data, TOLERANCE, *names], check=False).returncode
+    for output, answer in zip(names, answers if isinstance(answers, tuple) else [answers]):
+        numpy.save(data / f"{output}.npy", answer.numpy())
+    return subprocess.run([tool, path, data, TOLERANCE, *names], check=False).returncode == 0
 
 
 def main():
     tool, wanted = sys.argv[1], sys.argv[2:]
     torch.set_num_threads(1)
-    bad = []
+    cases = {make.__name__: lambda make=make: two_exits(make) for make in FAMILIES}
+    cases.update({f"whole_{name}": lambda name=name: whole(name) for name in WHOLE})
     with tempfile.TemporaryDirectory() as folder:
-        for make in FAMILIES:
-            if (not wanted or make.__name__ in wanted) and check(make, tool, pathlib.Path(folder)):
-                bad.append(make.__name__)
-    print("failed: " + ", ".join(bad) if bad else "all families agree with torch")
+        bad = [name for name, case in cases.items() if (not wanted or name in wanted)
+               and not check(name, case(), tool, pathlib.Path(folder))]
+    print("failed: " + ", ".join(bad) if bad else "all networks agree with torch")
     return 1 if bad else 0
 
 

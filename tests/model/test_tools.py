@@ -83,6 +83,21 @@ class Toolbox(unittest.TestCase):
             self.assertEqual(got.shape, want.shape)
             self.assertLess(numpy.abs(got - want).max(), 1e-4 * numpy.abs(want).max())
 
+    def test_run_computes_the_same_bits_in_any_batch(self):
+        rows = numpy.load(REFERENCE / "input.npy")
+        self.assertGreater(len(rows), 2)
+        answers = []
+        for batch in (1, 2, 32):
+            out = self.folder / f"batch{batch}"
+            self.succeed("run", PACKAGE / "1/model.onnx", "--input",
+                         f"image={REFERENCE / 'input.npy'}", "--batch", batch, "--output-dir", out)
+            answers.append(numpy.load(out / "final.npy"))
+        self.assertEqual(answers[0].shape[0], len(rows))
+        for together in answers[1:]:
+            self.assertEqual(together.tobytes(), answers[0].tobytes())
+        self.fail_with(1, "at most", "run", PACKAGE / "1/model.onnx", "--input",
+                       f"image={REFERENCE / 'input.npy'}", "--batch", 33)
+
     def test_run_names_the_input_that_is_missing_or_wrong(self):
         model = PACKAGE / "1/model.onnx"
         wrong = self.folder / "wrong.npy"
