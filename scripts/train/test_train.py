@@ -26,6 +26,7 @@ import onnx_net
 import pruning
 import regenerate
 import trainer
+import windows
 from nets import NETWORKS
 from nets.base import count_parameters, fold_standardisation
 
@@ -56,6 +57,14 @@ class EveryNetwork(unittest.TestCase):
                 graph = onnx.load(str(Path(folder) / "1" / "model.onnx")).graph
                 self.assertEqual([o.name for o in graph.output], net.exit_names)
                 self.assertEqual(graph.input[0].type.tensor_type.shape.dim[0].dim_param, "N")
+
+    def test_answers_at_the_size_it_is_first_trained_at(self):
+        for name, entry in NETWORKS.items():
+            if entry.recipe.low_res_share:
+                with self.subTest(name), torch.no_grad():
+                    side = entry.recipe.low_res
+                    logits = entry.build().eval()(torch.zeros(1, 3, side, side))
+                    self.assertTrue(all(z.shape == (1, 10) for z in logits))
 
     def test_keeps_its_final_exit_when_made_plain(self):
         for name, entry in NETWORKS.items():
@@ -158,6 +167,27 @@ class Methods(unittest.TestCase):
         regenerate.regenerate(net)
         self.assertEqual(regenerate.dead_channels(net)[0], 0)
         self.assertTrue(torch.equal(values[0][:8], torch.ones(8)))
+
+    def test_windows_are_dropped_while_training_only(self):
+        with tempfile.TemporaryDirectory() as folder:
+            net, recipe = NETWORKS["cifar10-bvit"].build(), NETWORKS["cifar10-bvit"].recipe
+            run = windows.WindowTrainer(net, synthetic("cifar10", 32), short(recipe), folder, 1,
+                                        random=False)
+            kept, forward = [], net.segments[0][0].forward
+
+            def count(image):
+                tokens = forward(image)
+                kept.append(tokens.shape[1] // 4)
+                return tokens
+
+            net.segments[0][0].forward = count
+            for number in range(4):
+                run.step(number, (run.dataset.train.images, run.dataset.train.labels, None))
+            run.after_epoch()
+            net(torch.zeros(1, 3, 32, 32))
+        self.assertGreater(len(set(kept[:-1])), 1)
+        self.assertTrue(all(6 <= n <= 16 for n in kept))
+        self.assertEqual(kept[-1], 16)
 
     def test_distillation_loss_is_zero_for_a_student_that_equals_its_teacher(self):
         z = torch.randn(5, 10)

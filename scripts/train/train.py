@@ -25,10 +25,12 @@ import plot
 import pruning
 import regenerate
 import trainer
+import windows
 from nets import NETWORKS
 from nets.base import count_parameters
 
-METHODS = ["mixed", "joint", "heads", "distil", "rapid", "prune", "regenerate"]
+METHODS = ["mixed", "joint", "heads", "distil", "rapid", "prune", "regenerate", "windows",
+           "random-windows"]
 TOP = Path(__file__).resolve().parents[2]
 
 
@@ -61,6 +63,7 @@ def add_recipe(group):
     group.add_argument("--epochs", type=int, help="instead of the recipe's")
     group.add_argument("--rate", type=float, help="peak learning rate, instead of the recipe's")
     group.add_argument("--trunk-share", type=float, help="instead of the recipe's")
+    group.add_argument("--low-res-share", type=float, help="likewise")
     group.add_argument("--images", type=int, help="train on so many images, always the same")
     group.add_argument("--threads", default=1, type=int)
 
@@ -78,6 +81,7 @@ def build(entry, arguments):
     """The network and its recipe, with the command line's changes."""
     net, recipe = entry.build(), entry.recipe
     changes = {"epochs": arguments.epochs, "learning_rate": arguments.rate,
+               "low_res_share": arguments.low_res_share,
                "trunk_share": 0.0 if arguments.method == "joint" else arguments.trunk_share}
     recipe = dataclasses.replace(recipe, **{k: v for k, v in changes.items() if v is not None})
     if arguments.plain:
@@ -110,6 +114,8 @@ def make_trainer(net, dataset, recipe, folder, arguments):
         run = pruning.PruneTrainer(*parts, target=arguments.prune, rapid=method == "rapid")
     elif method == "regenerate":
         run = regenerate.RegenerateTrainer(*parts)
+    elif method in ("windows", "random-windows"):
+        run = windows.WindowTrainer(*parts, random=method == "random-windows")
     else:
         run = trainer.Trainer(*parts)
     run.start_from(trunk)

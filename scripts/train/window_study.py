@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Objectness windows on the trained ViT: accuracy by share kept, against random dropping.
 
-    scripts/train/windows.py RUN --data train.tar --test test.tar [--package KEEP]
+    scripts/train/window_study.py RUN --data train.tar --test test.tar [--package KEEP]
 
 Nothing is retrained. Prints and saves WORK/RUN/windows.csv; with --package, writes the model
 package `cifar10-bvit-windows` that keeps KEEP of the 16 windows in its graph.

@@ -60,7 +60,7 @@ NETWORKS = {
                                exit_weights=(0.2, 0.2, 0.4, 0.6, 1.0)),
     "cifar10-bresnet20": cifar10(resnet.bresnet20, RESNET,
                                  exit_weights=(0.3, 0.3, 0.5, 0.7, 1.0)),
-    "cifar10-bresnet20-conv": cifar10(resnet.bresnet20_conv, RESNET,
+    "cifar10-bresnet20-conv": cifar10(resnet.bresnet20_conv, RESNET, low_res_share=0.0,
                                       exit_weights=(0.3, 0.5, 1.0)),
     "cifar10-bsqueezenet": cifar10(squeezenet.bsqueezenet, RESNET,
                                    exit_weights=(0.3, 0.5, 0.7, 1.0)),
