@@ -8,6 +8,9 @@ import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+FASHION = pathlib.Path("/usr/share/datasets/fashion-mnist")
+FASHION_TEST = (f"{FASHION / 't10k-images-idx3-ubyte.gz'},"
+                f"{FASHION / 't10k-labels-idx1-ubyte.gz'}")
 
 
 def alight(build, *arguments):
@@ -51,9 +54,9 @@ def command_line():
     return shlex.join([str(script), *sys.argv[1:]])
 
 
-def write_section(name, title, body):
-    """Replaces the section `name` of docs/benchmarks.md, or adds it at the end."""
-    page = ROOT / "docs" / "benchmarks.md"
+def write_section(name, title, body, page="benchmarks"):
+    """Replaces the section `name` of docs/PAGE.md, or adds it at the end."""
+    page = ROOT / "docs" / f"{page}.md"
     text = page.read_text() if page.exists() else (
         "# Benchmarks\n\nEach section is written by the script it names; figures are medians "
         "with quartiles.\n")
