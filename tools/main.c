@@ -23,7 +23,7 @@ enum {
 static void print_help(FILE *out)
 {
     (void)fputs(
-        "usage: alight COMMAND [argument or option ...]\n\n"
+        "Usage: alight COMMAND [ARGUMENT OR OPTION]...\n\n"
         "Tools for early-exit classifiers. COMMAND is one of\n\n",
         out);
     for (size_t i = 0; i < N_COMMANDS; i++)

@@ -231,7 +231,7 @@ static void print_default(const struct tl_option *o, const void *defaults, FILE 
 
 void tl_options_help(const struct tl_command *c, FILE *out)
 {
-    (void)fprintf(out, "usage: alight %s", c->name);
+    (void)fprintf(out, "Usage: alight %s", c->name);
     for (size_t i = 0; i < c->n_options; i++) {
         const struct tl_option *o = &c->options[i];
 
@@ -240,7 +240,7 @@ void tl_options_help(const struct tl_command *c, FILE *out)
         else if (o->required)
             (void)fprintf(out, " %s %s", o->name, o->value);
     }
-    (void)fprintf(out, " [option ...]\n\n%s\n\n", c->description);
+    (void)fprintf(out, " [OPTION]...\n\n%s\n\n", c->description);
     for (size_t i = 0; i < c->n_options; i++) {
         const struct tl_option *o = &c->options[i];
         char left[64];

@@ -24,8 +24,9 @@ static void print_default(FILE *to, const struct sv_key *k)
 void sv_config_print_help(FILE *to)
 {
     (void)fputs(
-        "alightd: inference server for early-exit networks\n\n"
-        "usage: alightd [options]\n\n"
+        "Usage: alightd [OPTION]...\n\n"
+        "Serves early-exit networks over HTTP until SIGTERM. SIGHUP reads models and\n"
+        "configuration again.\n\n"
         "  --config FILE    JSON file with any of the keys below (ALIGHT_CONFIG)\n"
         "  --check          read the configuration and say whether it is sound\n"
         "  --version, --help\n\n"

@@ -123,13 +123,13 @@ class Toolbox(unittest.TestCase):
                        "0.01")
 
     def test_wrong_command_lines_are_told_apart_from_failures(self):
-        self.fail_with(2, "usage", )
+        self.fail_with(2, "Usage")
         self.fail_with(2, "no command 'classify'", "classify")
         self.fail_with(2, "unknown option '--sped'", "bench", self.package, "--sped", "1")
         self.fail_with(2, "--data is missing", "calibrate", self.package)
         self.fail_with(1, "nowhere", "calibrate", self.package, "--data", "nowhere")
         for command in ("calibrate", "evaluate", "run", "inspect", "bench"):
-            self.assertIn("usage: alight " + command, self.succeed(command, "--help"))
+            self.assertIn("Usage: alight " + command, self.succeed(command, "--help"))
 
     @unittest.skipUnless(FASHION.exists(), "needs Fashion-MNIST")
     def test_what_is_calibrated_holds_when_evaluated(self):

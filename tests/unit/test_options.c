@@ -156,7 +156,7 @@ static void help_tells_every_option_and_its_default(void **state)
         assert_non_null(strstr(text, options[i].name));
     assert_non_null(strstr(text, "(0.95)"));
     assert_non_null(strstr(text, "(0.01,0.02)"));
-    assert_non_null(strstr(text, "usage: alight test MODEL --data SET"));
+    assert_non_null(strstr(text, "Usage: alight test MODEL --data SET"));
 }
 
 int main(void)
