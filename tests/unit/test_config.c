@@ -1,3 +1,4 @@
+#include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -172,6 +173,20 @@ static int make_root(void **state)
     return mkdtemp(folder) ? 0 : -1;
 }
 
+static int remove_entry(const char *path, const struct stat *st, int kind, struct FTW *at)
+{
+    (void)st;
+    (void)kind;
+    (void)at;
+    return remove(path);
+}
+
+static int remove_root(void **state)
+{
+    (void)state;
+    return nftw(folder, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -181,5 +196,5 @@ int main(void)
         cmocka_unit_test(a_reload_changes_what_may_change),
         cmocka_unit_test(the_quota_of_every_cgroup_above_counts),
     };
-    return cmocka_run_group_tests(tests, make_root, NULL);
+    return cmocka_run_group_tests(tests, make_root, remove_root);
 }
