@@ -22,20 +22,20 @@ struct tl_model_args {
 };
 
 /* The options' rows, for a command whose values hold `struct tl_model_args model`. */
-#define TL_MODEL_OPTIONS(values, argument, what)                               \
-    { (argument), TL_STRING, offsetof(values, model.path), NULL, (what) },     \
-        { "--version",                                                         \
-          TL_SIZE,                                                             \
-          offsetof(values, model.version),                                     \
-          "N",                                                                 \
-          "version of the package, 0 for the highest",                         \
-          0,                                                                   \
-          UINT32_MAX },                                                        \
-        { "--precision", TL_STRING, offsetof(values, model.precision), "MODE", \
-          "strict, default or bf16, instead of the model's" },                 \
-    {                                                                          \
-        "--cpu-mask", TL_STRING, offsetof(values, model.cpu_mask), "SETS",     \
-            "instruction sets to use at most: scalar, avx2, avx512, amx"       \
+#define TL_MODEL_OPTIONS(values, argument, what)                                      \
+    { (argument), TL_STRING, offsetof(values, model.path), NULL, (what) },            \
+        { "--version",                                                                \
+          TL_SIZE,                                                                    \
+          offsetof(values, model.version),                                            \
+          "N",                                                                        \
+          "version of the package, 0 for the highest",                                \
+          0,                                                                          \
+          UINT32_MAX },                                                               \
+        { "--precision", TL_STRING, offsetof(values, model.precision), "MODE",        \
+          "strict, default or bf16, instead of the model's" },                        \
+    {                                                                                 \
+        "--cpu-mask", TL_STRING, offsetof(values, model.cpu_mask), "SETS",            \
+            "instruction sets to use at most: scalar, avx2, avx512, avx512_bf16, amx" \
     }
 
 struct tl_model {

@@ -7,6 +7,9 @@ static const struct al_conv_algo *const algos[] = {
 #define X(isa)         AL_CONV_FAMILIES(Y, isa)
     AL_ISA_LIST(X)
 #undef X
+#define X(isa) AL_BF16_FAMILIES(Y, isa)
+    AL_BF16_ISA_LIST(X)
+#undef X
 #undef Y
 };
 

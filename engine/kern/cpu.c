@@ -26,6 +26,8 @@ unsigned al_cpu_detect(void)
         __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
         __builtin_cpu_supports("avx512vl"))
         flags |= AL_CPU_AVX512;
+    if (flags & AL_CPU_AVX512 && __builtin_cpu_supports("avx512bf16"))
+        flags |= AL_CPU_AVX512_BF16;
     return flags;
 }
 #else

@@ -10,7 +10,8 @@
 #define AL_CPU_LIST(X)                                 \
     X(AVX2, 0, "avx2", "AVX2 and FMA")                 \
     X(AVX512, 1, "avx512", "AVX-512 F, BW, DQ and VL") \
-    X(AMX, 2, "amx", "AMX tiles and bf16")
+    X(AVX512_BF16, 2, "avx512_bf16", "AVX-512 BF16")   \
+    X(AMX, 3, "amx", "AMX tiles and bf16")
 
 enum al_cpu_flags {
 #define X(id, bit, name, what) AL_CPU_##id = 1U << (bit),
@@ -21,8 +22,8 @@ enum al_cpu_flags {
 
 /* What this machine has and its operating system lets us use. */
 unsigned al_cpu_detect(void);
-/* "scalar", "avx2", "avx512" or "amx": that level and all below; "native": all. False on
- * another word. The result is a mask for the detected flags. */
+/* "scalar", "avx2", "avx512", "avx512_bf16" or "amx": that level and all below; "native":
+ * all. False on another word. The result is a mask for the detected flags. */
 bool al_cpu_parse_mask(const char *text, unsigned *ret_mask);
 /* Name of the highest level in `flags`; "scalar" for none. */
 const char *al_cpu_name(unsigned flags);

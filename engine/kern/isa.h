@@ -23,11 +23,23 @@
     X(depthwise, isa)            \
     X(grouped, isa) X(winograd2, isa) X(winograd4, isa) X(winograd2k5, isa)
 
+/* Convolutions in bfloat16: instruction sets that have them, and their families. */
+#if HAVE_X86
+#define AL_BF16_ISA_LIST(X) X(avx512_bf16)
+#else
+#define AL_BF16_ISA_LIST(X)
+#endif
+#define AL_BF16_FAMILIES(X, isa) \
+    X(direct, isa) X(winograd2, isa) X(winograd4, isa) X(winograd2k5, isa)
+
 #define Y(family, isa) extern const struct al_conv_algo al_conv_##family##_##isa;
 #define X(isa)                                 \
     extern const struct al_kern al_kern_##isa; \
     AL_CONV_FAMILIES(Y, isa)
 AL_ISA_LIST(X)
+#undef X
+#define X(isa) AL_BF16_FAMILIES(Y, isa)
+AL_BF16_ISA_LIST(X)
 #undef X
 #undef Y
 

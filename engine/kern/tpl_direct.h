@@ -3,7 +3,9 @@
  * weights: for each group of output blocks [channel block][tap row][tap
  * column][channel][output lane] (planar: channel by channel); depthwise and grouped,
  * where an output block reads the input block of the same number: [block][tap row][tap
- * column][channel of the group][lane]. */
+ * column][channel of the group][lane]. With AL_BF16 (tpl_step.h) blocked input only: it
+ * is rounded to scratch, chunk by chunk, and a pair of channels takes a channel's place.
+ */
 #ifndef AL_KERN_TPL_DIRECT_H
 #define AL_KERN_TPL_DIRECT_H
 
@@ -110,6 +112,7 @@ static size_t blockwise_floats(const struct al_conv_shape *s)
 /* Everything about a shape that a run needs. */
 struct direct {
     const struct al_conv_shape *s;
+    struct al_conv_shape steps; /* the same with steps for input channels */
     enum form form;
     int32_t kb, n_groups;
     size_t weight_floats;
@@ -119,23 +122,26 @@ struct direct {
 
 static struct direct direct_of(const struct al_conv_shape *s, enum form form)
 {
-    struct direct d = { .s = s, .form = form, .lines = lines_of(s) };
+    struct direct d = { .s = s, .steps = *s, .form = form, .lines = lines_of(s) };
 
-    d.kb = choose_kb(s, d.form);
-    d.n_groups = al_conv_n_groups(s, AL_BLOCK, d.kb);
+    d.steps.in_c = n_steps(s->in_c);
+    d.kb = choose_kb(&d.steps, d.form);
+    d.n_groups = al_conv_n_groups(&d.steps, AL_BLOCK, d.kb);
     d.weight_floats = is_blockwise(form)
                           ? (size_t)n_blocks(s->out_c) * blockwise_floats(s)
-                          : al_conv_group_floats(s, AL_BLOCK, d.kb);
+                          : al_conv_group_floats(&d.steps, AL_BLOCK, d.kb);
     d.cut = al_conv_cut(s, d.n_groups, d.lines.n, d.weight_floats);
     return d;
 }
 
-/* Planar input is copied, with its padding, to scratch: [channel][row][column] of the
- * rows a chunk of lines reads. */
-static int32_t planar_rows(const struct direct *d, int32_t n_lines)
+/* Rows of input that `n_lines` rows of output read. */
+static int32_t rows_of(const struct direct *d, int32_t n_lines)
 {
     return (n_lines - 1) * d->s->stride_h + (d->s->kernel_h - 1) * d->s->dilation_h + 1;
 }
+
+/* Planar input is copied, with its padding, to scratch: [channel][row][column] of the
+ * rows a chunk of lines reads. */
 
 /* Copies and zeroes are inline: a line of a first layer is too short for calls. */
 AL_INLINE void copy_floats(const float *x, int32_t n, float *y)
@@ -175,7 +181,7 @@ static void planar_copy(const struct direct *d, const struct al_conv_tile *c,
                         const float *x, float *y)
 {
     const struct al_conv_shape *s = d->s;
-    const int32_t rows = planar_rows(d, c->line_end - c->line_begin);
+    const int32_t rows = rows_of(d, c->line_end - c->line_begin);
     const int32_t top = c->line_begin * s->stride_h - s->pad_top;
 
     for (int32_t i = 0; i < s->in_c; i++, x += (ptrdiff_t)s->in_h * s->in_w) {
@@ -184,6 +190,53 @@ static void planar_copy(const struct direct *d, const struct al_conv_tile *c,
     }
 }
 
+#ifdef AL_BF16
+/* Pixels of one block that up to `n_lines` lines read: whole rows of the buffer, or of a
+ * flat picture just the pixels. */
+static ptrdiff_t rounded_px(const struct direct *d, int32_t n_lines, int32_t last_px)
+{
+    const struct al_conv_shape *s = d->s;
+
+    if (d->lines.flat)
+        return (ptrdiff_t)(n_lines - 1) * FLAT_PX + last_px;
+    return (ptrdiff_t)rows_of(d, n_lines) *
+           (s->in_halo.left + s->in_w + s->in_halo.right);
+}
+
+/* A chunk's input is rounded to scratch: [channel block][pixel][pair]. */
+static void aim_input(const struct direct *d, const struct al_conv_run *r,
+                      const struct al_conv_tile *c, struct tile *t, ptrdiff_t *ret_line)
+{
+    const struct al_conv_shape *s = d->s;
+    const struct plane p = plane_of(s->in_h, s->in_w, s->in_halo);
+    const ptrdiff_t first = p.origin - s->pad_top * p.row -
+                            (ptrdiff_t)s->in_halo.left * AL_BLOCK +
+                            c->line_begin * d->lines.x;
+    const ptrdiff_t n =
+        rounded_px(d, c->line_end - c->line_begin,
+                   c->line_end == d->lines.n ? d->lines.last_px : FLAT_PX);
+    float *y = r->scratch;
+
+    for (int32_t b = 0; b < n_blocks(s->in_c); b++) {
+        const float *x = r->x[c->row] + b * p.block + first;
+        for (ptrdiff_t i = 0; i < n; i++, x += AL_BLOCK, y += STEP_LANES)
+            step_store(y, v_load(x));
+    }
+    t->x = (const float *)r->scratch + (s->in_halo.left - s->pad_left) * STEP_LANES;
+    t->x_channel = n * STEP_LANES;
+    t->x_row = p.row / STEP_CHANNELS * s->dilation_h;
+    t->x_tap = (ptrdiff_t)STEP_LANES * s->dilation_w;
+    t->x_pixel = (ptrdiff_t)STEP_LANES * s->stride_w;
+    *ret_line = d->lines.x / STEP_CHANNELS;
+}
+
+static size_t scratch_bytes_of(const struct direct *d)
+{
+    return (size_t)n_blocks(d->s->in_c) *
+           (size_t)rounded_px(d, d->cut.lines_per_chunk, FLAT_PX) * STEP_LANES *
+           sizeof(float);
+}
+#else
 /* The strides of the input, with `t->x` at what the chunk's first line reads first. */
 static void aim_input(const struct direct *d, const struct al_conv_run *r,
                       const struct al_conv_tile *c, struct tile *t, ptrdiff_t *ret_line)
@@ -200,7 +253,7 @@ static void aim_input(const struct direct *d, const struct al_conv_run *r,
     if (planar) {
         planar_copy(d, c, r->x[c->row], r->scratch);
         t->x = r->scratch;
-        t->x_channel = row * planar_rows(d, c->line_end - c->line_begin);
+        t->x_channel = row * rows_of(d, c->line_end - c->line_begin);
         *ret_line = row * s->stride_h;
         return;
     }
@@ -209,6 +262,15 @@ static void aim_input(const struct direct *d, const struct al_conv_run *r,
     t->x = r->x[c->row] + p.origin - s->pad_top * p.row - s->pad_left * pixel +
            c->line_begin * d->lines.x;
 }
+
+static size_t scratch_bytes_of(const struct direct *d)
+{
+    return d->form == PLANAR
+               ? (size_t)d->s->in_c * (size_t)rows_of(d, d->cut.lines_per_chunk) *
+                     (size_t)al_conv_reach_w(d->s) * sizeof(float)
+               : 0;
+}
+#endif
 
 /* Activations that are no clamp, and lanes past the channels that it left other than
  * zero: a second pass over a line just written. */
@@ -273,7 +335,7 @@ static void run_group(const struct direct *d, const struct al_conv_run *r,
     float *y = r->y[c->row] + g->block * py.block;
 
     t.lane = d->form == BLOCKED ? g->c_begin % AL_BLOCK : 0;
-    t.n_channels = g->c_end - g->c_begin;
+    t.n_steps = g->c_end - g->c_begin;
     t.x += (d->form == PLANAR ? g->c_begin : g->c_begin / AL_BLOCK) * t.x_channel;
     t.y_block = py.block;
     t.add_block = pa.block;
@@ -296,14 +358,14 @@ static void run_chunk(const struct direct *d, const struct al_conv_run *r,
                       const struct al_conv_tile *c)
 {
     const struct al_conv_shape *s = d->s;
-    struct al_conv_group g = al_conv_group_first(s, AL_BLOCK, d->kb);
+    struct al_conv_group g = al_conv_group_first(&d->steps, AL_BLOCK, d->kb);
     struct tile t = { .planar = d->form == PLANAR,
                       .kernel_h = s->kernel_h,
                       .kernel_w = s->kernel_w };
     ptrdiff_t x_line;
 
     aim_input(d, r, c, &t, &x_line);
-    for (; g.index < c->group_end; al_conv_group_next(s, AL_BLOCK, d->kb, &g)) {
+    for (; g.index < c->group_end; al_conv_group_next(&d->steps, AL_BLOCK, d->kb, &g)) {
         if (g.index < c->group_begin)
             continue;
         t.w = r->weights +
@@ -337,7 +399,8 @@ static void direct_run_tiles(const struct direct *d, const struct al_conv_run *r
 
 static bool direct_fits(const struct al_conv_shape *s)
 {
-    return !s->planar_input && al_conv_halo_suffices(s);
+    return !s->planar_input && al_conv_halo_suffices(s) &&
+           (STEP_CHANNELS == 1 || s->groups == 1);
 }
 
 static bool planar_fits(const struct al_conv_shape *s)
@@ -358,15 +421,18 @@ static bool grouped_fits(const struct al_conv_shape *s)
            (n == 4 || (n == 8 && AL_BLOCK == 16));
 }
 
-/* The weights of channels [c, c + n) of one group. */
-static float *pack_channels(const struct al_conv_shape *s, const struct al_conv_group *g,
-                            int32_t c, int32_t n, const float *weights, float *packed)
+/* The weights of steps [c, c + n) of one group. */
+static float *pack_steps(const struct al_conv_shape *s, const struct al_conv_group *g,
+                         int32_t c, int32_t n, const float *weights, float *packed)
 {
     for (int32_t r = 0; r < s->kernel_h; r++) {
         for (int32_t i = 0; i < s->kernel_w * n; i++) {
-            for (int32_t k = 0; k < g->n_blocks * AL_BLOCK; k++)
-                *packed++ = al_conv_weight(s, weights, g->block * AL_BLOCK + k, c + i % n,
-                                           r, i / n);
+            const int32_t from = (c + i % n) * STEP_CHANNELS;
+            for (int32_t k = g->block * AL_BLOCK; k < (g->block + g->n_blocks) * AL_BLOCK;
+                 k++)
+                *packed++ =
+                    step_weight(al_conv_weight(s, weights, k, from, r, i / n),
+                                al_conv_weight(s, weights, k, from + 1, r, i / n));
         }
     }
     return packed;
@@ -376,13 +442,13 @@ static void direct_pack(const struct al_conv_shape *s, const float *weights,
                         float *packed)
 {
     const struct direct d = direct_of(s, s->planar_input ? PLANAR : BLOCKED);
-    struct al_conv_group g = al_conv_group_first(s, AL_BLOCK, d.kb);
+    struct al_conv_group g = al_conv_group_first(&d.steps, AL_BLOCK, d.kb);
 
-    for (; g.n_blocks; al_conv_group_next(s, AL_BLOCK, d.kb, &g)) {
+    for (; g.n_blocks; al_conv_group_next(&d.steps, AL_BLOCK, d.kb, &g)) {
         for (int32_t c = g.c_begin, n; c < g.c_end; c += n) {
-            n = d.form == PLANAR ? 1 : AL_BLOCK - c % AL_BLOCK;
+            n = d.form == PLANAR ? 1 : STEP_LANES - c % STEP_LANES;
             n = n < g.c_end - c ? n : g.c_end - c;
-            packed = pack_channels(s, &g, c, n, weights, packed);
+            packed = pack_steps(s, &g, c, n, weights, packed);
         }
     }
 }
@@ -412,14 +478,6 @@ static void depthwise_pack(const struct al_conv_shape *s, const float *weights,
                            float *packed)
 {
     grouped_pack(s, weights, packed);
-}
-
-static size_t scratch_bytes_of(const struct direct *d)
-{
-    return d->form == PLANAR
-               ? (size_t)d->s->in_c * (size_t)planar_rows(d, d->cut.lines_per_chunk) *
-                     (size_t)al_conv_reach_w(d->s) * sizeof(float)
-               : 0;
 }
 
 /* The functions of struct al_conv_algo for the forms. */

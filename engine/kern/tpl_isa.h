@@ -5,15 +5,13 @@
 
 #include "engine/kern/cpu.h"
 #include "engine/kern/isa.h"
+#include "engine/kern/tpl_conv.h"
 #include "engine/kern/tpl_direct.h"
 #include "engine/kern/tpl_fc.h"
 #include "engine/kern/tpl_map.h"
 #include "engine/kern/tpl_narrow.h"
 #include "engine/kern/tpl_pool.h"
 #include "engine/kern/tpl_winograd.h"
-
-#define JOIN_(a, b) a##b
-#define JOIN(a, b)  JOIN_(a, b)
 
 const struct al_kern JOIN(al_kern_, ISA) = { .name = ISA_NAME,
                                              .cpu_flags = ISA_FLAGS,
@@ -22,20 +20,6 @@ const struct al_kern JOIN(al_kern_, ISA) = { .name = ISA_NAME,
                                              AL_KERN_LIST(X)
 #undef X
 };
-
-#define CONV(family, accuracy)                                   \
-    const struct al_conv_algo JOIN(al_conv_##family##_, ISA) = { \
-        .name = #family "-" ISA_NAME,                            \
-        .cpu_flags = ISA_FLAGS,                                  \
-        .block = AL_BLOCK,                                       \
-        .precision = AL_CONV_##accuracy,                         \
-        .fits = family##_fits,                                   \
-        .packed_floats = family##_packed_floats,                 \
-        .pack = family##_pack,                                   \
-        .scratch_bytes = family##_scratch_bytes,                 \
-        .n_tiles = family##_tiles,                               \
-        .run = family##_run,                                     \
-    };
 
 CONV(direct, EXACT)
 CONV(planar, EXACT)

@@ -155,7 +155,7 @@ static void narrow_chunk(const struct direct *d, const struct al_conv_run *r,
         .s = s,
         .w = r->weights,
         .bias = r->bias,
-        .x_channel = row * planar_rows(d, c->line_end - c->line_begin),
+        .x_channel = row * rows_of(d, c->line_end - c->line_begin),
         .x_row = row * s->dilation_h,
         .post = { r->act, r->act_a, r->act_b },
     };

@@ -1,11 +1,12 @@
 /* tpl_tile.h — the register tile of the direct convolutions: PX neighbouring pixels of
  * one output line times KB output blocks. Each accumulator starts at the bias and takes
- * one FMA for each input channel and tap, always in the same order, so a pixel's bits do
- * not depend on the tile it falls into. */
+ * one step (tpl_step.h) for each input channel, or pair of them, and tap, always in the
+ * same order, so a pixel's bits do not depend on the tile it falls into. */
 #ifndef AL_KERN_TPL_TILE_H
 #define AL_KERN_TPL_TILE_H
 
 #include "engine/kern/tpl_map.h"
+#include "engine/kern/tpl_step.h"
 
 /* One kernel call. Distances are in floats. The input is walked channel group by channel
  * group (blocked: the channels of a block; planar: one channel), tap row by tap row, then
@@ -17,8 +18,8 @@ struct tile {
     const float *add;  /* at the first pixel, or NULL */
     float *y;
     bool planar;
-    int32_t lane;       /* first channel's place in its block (planar: 0) */
-    int32_t n_channels; /* read from there on */
+    int32_t lane;    /* first step's place in its block (planar: 0) */
+    int32_t n_steps; /* along the channels from there on */
     int32_t kernel_h, kernel_w;
     ptrdiff_t x_channel;    /* from channel group to channel group */
     ptrdiff_t x_row, x_tap; /* from tap to tap, down and right (dilation included) */
@@ -42,8 +43,8 @@ AL_INLINE void tile_begin(const int px, const int kb, const struct tile *t, vec 
     }
 }
 
-/* One tap row: `n_taps` times `n` steps along the input, one FMA a step for each
- * accumulator. Every fourth pixel has a pointer of its own; the addressing modes do the
+/* One tap row: `n_taps` times `n` steps along the input, each for every accumulator.
+ * Every fourth pixel has a pointer of its own; the addressing modes do the
  * rest. Returns the weights that follow. */
 AL_INLINE const float *tile_row(const int px, const int kb, const struct tile *t,
                                 const float *x, int32_t n_taps, int32_t n, const float *w,
@@ -64,10 +65,10 @@ AL_INLINE const float *tile_row(const int px, const int kb, const struct tile *t
                 weights[k] = v_load(w + k * AL_BLOCK);
             AL_UNROLL
             for (int p = 0; p < px; p++) {
-                const vec value = v_set1(at[p / 4][pixels[p % 4]]);
+                const vec value = step_value(at[p / 4] + pixels[p % 4]);
                 AL_UNROLL
                 for (int k = 0; k < kb; k++)
-                    acc[p * kb + k] = v_fma(value, weights[k], acc[p * kb + k]);
+                    acc[p * kb + k] = step_add(value, weights[k], acc[p * kb + k]);
             }
             AL_UNROLL
             for (int p = 0; p < px; p += 4)
@@ -100,7 +101,7 @@ AL_INLINE void tile_end(const int px, const int kb, const struct tile *t, const 
 AL_INLINE void tile_dense(const int px, const int kb, const struct tile *t)
 {
     const float *w = t->w, *x = t->x + t->lane;
-    int32_t left = t->n_channels, room = AL_BLOCK - t->lane, n;
+    int32_t left = t->n_steps, room = STEP_LANES - t->lane, n;
     vec acc[MAX_ACC];
 
     tile_begin(px, kb, t, acc);
@@ -111,8 +112,8 @@ AL_INLINE void tile_dense(const int px, const int kb, const struct tile *t)
             w = tile_row(px, kb, t, x + r * t->x_row, t->planar ? 1 : t->kernel_w,
                          t->planar ? t->kernel_w : n, w, acc);
         left -= n;
-        x += t->x_channel - (room < AL_BLOCK ? t->lane : 0);
-        room = AL_BLOCK;
+        x += t->x_channel - (room < STEP_LANES ? t->lane : 0);
+        room = STEP_LANES;
     }
     tile_end(px, kb, t, acc);
 }
