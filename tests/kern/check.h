@@ -10,7 +10,7 @@
 #include "engine/kern/conv.h"
 #include "engine/kern/kern.h"
 
-/* Flags of the level under test ("scalar", "avx2", "avx512"), set by main. */
+/* Flags of the level under test ("scalar", "avx2", ...), set by main. */
 extern unsigned check_level;
 
 /* Uniform in [-1, 1), the same sequence in every run. */
@@ -50,6 +50,7 @@ int check_conv(void);
 int check_map(void);
 int check_pool(void);
 int check_fc(void);
+int check_bf16(void);
 
 /* bench.c: prints time and speed of the layers whose name contains `filter`. */
 int bench(const char *filter);

@@ -1,5 +1,5 @@
 /* checkkern — tests the kernels of one CPU level against plain references:
- *     checkkern scalar|avx2|avx512      exit status 77 when the CPU lacks the level
+ *     checkkern LEVEL                   as in cpu_mask; exit status 77: the CPU lacks it
  *     checkkern --bench [filter]        times layers instead */
 #include <stdio.h>
 #include <string.h>
@@ -11,13 +11,15 @@
 
 static int usage(void)
 {
-    fputs("usage: checkkern scalar|avx2|avx512 | --bench [filter]\n", stderr);
+    fputs("usage: checkkern scalar|avx2|avx512|avx512_bf16 | --bench [filter]\n", stderr);
     return 2;
 }
 
 int main(int argc, char **argv)
 {
+    const struct al_kern *tables[2];
     unsigned mask;
+    int failures;
 
     if (argc < 2)
         return usage();
@@ -28,5 +30,8 @@ int main(int argc, char **argv)
     if ((mask & al_cpu_detect()) != mask)
         return SKIP;
     check_level = mask;
-    return check_conv() + check_map() + check_pool() + check_fc() ? 1 : 0;
+    failures = check_conv() + check_bf16();
+    if (check_tables(tables) > 0)
+        failures += check_map() + check_pool() + check_fc();
+    return failures ? 1 : 0;
 }

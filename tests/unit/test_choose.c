@@ -127,6 +127,33 @@ static void without_clock_or_file_there_is_a_choice(void **state)
     (void)fclose(f);
 }
 
+/* Whether one of the candidates computes in bfloat16. */
+static bool tries_bf16(enum al_conv_precision precision, unsigned flags)
+{
+    struct al_choice *c = al_choice_new(&(struct al_choice_params){
+        .cpu_flags = flags, .precision = precision, .now_ns = fake_now_ns });
+    struct al_chosen chosen = { 0 };
+    bool found = false;
+
+    assert_non_null(c);
+    assert_int_equal(al_choose_conv(c, &shape, 16, &chosen, NULL), AL_OK);
+    for (size_t i = 0; i < chosen.n_candidates; i++)
+        found = found || strstr(chosen.candidates[i].name, "bf16");
+    al_choice_free(c);
+    return found;
+}
+
+static void bfloat16_is_tried_only_in_its_mode_and_where_the_cpu_has_it(void **state)
+{
+    unsigned cpu = al_cpu_detect();
+
+    (void)state;
+    assert_false(tries_bf16(AL_CONV_EXACT, cpu));
+    assert_false(tries_bf16(AL_CONV_FAST, cpu));
+    assert_false(tries_bf16(AL_CONV_BF16, cpu & (AL_CPU_AVX2 | AL_CPU_AVX512)));
+    assert_int_equal(tries_bf16(AL_CONV_BF16, cpu), (cpu & AL_CPU_AVX512_BF16) != 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -136,6 +163,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_is_no_choice_is_skipped, setup, teardown),
         cmocka_unit_test_setup_teardown(without_clock_or_file_there_is_a_choice, setup,
                                         teardown),
+        cmocka_unit_test(bfloat16_is_tried_only_in_its_mode_and_where_the_cpu_has_it),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
