@@ -35,7 +35,18 @@ size_t al_fc_tiles(size_t n_out)
     return (n_out + AL_FC_TILE - 1) / AL_FC_TILE;
 }
 
+/* Where the reduction of a dot product costs less than chains that wait for one another:
+ * few outputs, twice as many inputs at least. */
+size_t al_fc_dots(size_t n_in, size_t n_out)
+{
+    const size_t last = n_out % AL_FC_TILE;
+
+    return last <= AL_FC_TILE / 2 && n_in >= 2 * last ? last : 0;
+}
+
 size_t al_fc_packed_floats(size_t n_in, size_t n_out)
 {
-    return n_in * ((n_out + 15) / 16 * 16);
+    const size_t dots = al_fc_dots(n_in, n_out);
+
+    return n_in * ((n_out - dots + 15) / 16 * 16) + dots * ((n_in + 15) / 16 * 16);
 }

@@ -125,6 +125,9 @@ const struct al_kern *al_kern_get(unsigned cpu_flags, int32_t block);
 
 /* Floats of one row's buffer. */
 size_t al_map_floats(const struct al_map *m, int32_t block);
+/* Outputs of a fully connected layer's last tile that are computed as dot products: all
+ * of that tile's, or none. */
+size_t al_fc_dots(size_t n_in, size_t n_out);
 /* Floats of packed weights of a fully connected layer; the same for every table. */
 size_t al_fc_packed_floats(size_t n_in, size_t n_out);
 size_t al_fc_tiles(size_t n_out);

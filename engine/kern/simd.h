@@ -65,6 +65,23 @@ AL_INLINE vec v_select(ivec mask, vec yes, vec no)
     return (vec)((mask & (ivec)yes) | (~mask & (ivec)no));
 }
 
+/* The sum of all lanes, by halves. */
+AL_INLINE float v_sum(vec v)
+{
+    typedef float half __attribute__((vector_size(32)));
+    typedef float quarter __attribute__((vector_size(16)));
+#if AL_BLOCK == 16
+    const half h = __builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7) +
+                   __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15);
+#else
+    const half h = v;
+#endif
+    const quarter q = __builtin_shufflevector(h, h, 0, 1, 2, 3) +
+                      __builtin_shufflevector(h, h, 4, 5, 6, 7);
+
+    return (q[0] + q[2]) + (q[1] + q[3]);
+}
+
 /* Ones in the lanes below `n`. */
 AL_INLINE ivec v_lanes_below(int32_t n)
 {

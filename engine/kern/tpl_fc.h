@@ -2,7 +2,12 @@
  * (the last one rounded up to 16) [n_in][lanes of the tile], so that a row times a tile
  * is one pass over memory with one chain of FMAs for each output, in the order of the
  * inputs. Several rows share the pass, a chunk of inputs at a time, so that the chunk's
- * weights are still in the cache for the next rows; each row keeps its own chains. */
+ * weights are still in the cache for the next rows; each row keeps its own chains.
+ *
+ * A last tile of few outputs (al_fc_dots), as classifiers end in, has too few chains to
+ * overlap and would waste lanes: there the inputs lie in the lanes, each output is a dot
+ * product, and up to DOT_MOST of them are computed side by side. Their weights are packed
+ * as [inputs / 16][outputs of the group][16], zero past the last input. */
 #ifndef AL_KERN_TPL_FC_H
 #define AL_KERN_TPL_FC_H
 
@@ -15,9 +20,37 @@ static inline size_t fc_lanes(size_t n_out, size_t tile)
     return left < AL_FC_TILE ? (left + 15) / 16 * 16 : AL_FC_TILE;
 }
 
+/* Dot products are spread evenly over the fewest groups of at most this many. */
+#define DOT_MOST 8
+
+/* Outputs of the group that starts at output `first` of `n`. */
+static inline size_t dot_group(size_t n, size_t first)
+{
+    const size_t groups = (n - first + DOT_MOST - 1) / DOT_MOST;
+
+    return (n - first + groups - 1) / groups;
+}
+
+/* The last `dots` of n_out outputs. */
+static void dot_pack(size_t n_in, size_t dots, const float *weights, float *packed)
+{
+    for (size_t first = 0, n; first < dots; first += n) {
+        n = dot_group(dots, first);
+        for (size_t i = 0; i < n_in; i += 16) {
+            for (size_t k = 0; k < n * 16; k++, packed++) {
+                const size_t out = first + k / 16, in = i + k % 16;
+                *packed = in < n_in ? weights[out * n_in + in] : 0.0F;
+            }
+        }
+    }
+}
+
 static void fc_pack(size_t n_in, size_t n_out, const float *weights, float *packed)
 {
-    for (size_t t = 0; t < al_fc_tiles(n_out); t++) {
+    const size_t dots = al_fc_dots(n_in, n_out), chains = n_out - dots;
+
+    dot_pack(n_in, dots, weights + chains * n_in, packed + chains * n_in);
+    for (size_t t = 0; t < al_fc_tiles(chains); t++) {
         const size_t lanes = fc_lanes(n_out, t);
         for (size_t i = 0; i < n_in; i++) {
             for (size_t k = 0; k < lanes; k++, packed++) {
@@ -113,56 +146,91 @@ static void fc_store(const struct al_fc *f, size_t first, size_t n, float *acc, 
     float bias[AL_FC_TILE] = { 0 };
 
     memcpy(bias, f->bias + first, n * sizeof(float));
-    for (size_t k = 0; k < AL_FC_TILE; k += AL_BLOCK)
+    for (size_t k = 0; k < n; k += AL_BLOCK)
         v_store(acc + k, v_act(v_load(acc + k) + v_load(bias + k), &f->post));
     memcpy(y + first, acc, n * sizeof(float));
 }
 
-/* A tile of 16 lanes, as classifiers end in, has too few outputs for their chains to
- * overlap: inputs i, i + FC_CHAINS ... of a chunk form a chain of their own, and the
- * chains are added up at its end. One row at a time, so that a row's order is always this
- * one. */
-#define FC_CHAINS     4
-#define FC_FEW_BLOCKS (16 / AL_BLOCK)
+/* `n` dot products: y[k] = x . w's row k. `end` holds the inputs past the last whole 16,
+ * zero-padded, if there are any. */
+struct dot_part {
+    size_t n_in;
+    const float *x, *end, *w;
+    float *y;
+};
 
-static void fc_few(const struct fc_part *f)
+/* Adds 16 inputs' products to the sums. */
+AL_INLINE void dot_add(const int n, const float *x, const float *w, vec *acc)
 {
-    const float *x = f->x[0] + f->first_in, *w = f->w;
-    vec acc[FC_CHAINS * FC_FEW_BLOCKS];
+    AL_UNROLL
+    for (int v = 0; v < 16; v += AL_BLOCK) {
+        const vec in = v_load(x + v);
+        AL_UNROLL
+        for (int k = 0; k < n; k++)
+            acc[k] = v_fma(in, v_load(w + k * 16 + v), acc[k]);
+    }
+}
+
+AL_INLINE void dot_kernel(const int n, const struct dot_part *d)
+{
+    const float *w = d->w;
+    vec acc[DOT_MOST];
     size_t i = 0;
 
     AL_UNROLL
-    for (int k = 0; k < FC_CHAINS * FC_FEW_BLOCKS; k++)
-        acc[k] = k < FC_FEW_BLOCKS ? v_load(f->y + (ptrdiff_t)k * AL_BLOCK) : v_zero();
-    for (; i + FC_CHAINS <= f->n_in; i += FC_CHAINS, w += (ptrdiff_t)FC_CHAINS * 16) {
-        AL_UNROLL
-        for (int k = 0; k < FC_CHAINS * FC_FEW_BLOCKS; k++)
-            acc[k] = v_fma(v_set1(x[i + (size_t)k / FC_FEW_BLOCKS]),
-                           v_load(w + (ptrdiff_t)k * AL_BLOCK), acc[k]);
-    }
-    for (; i < f->n_in; i++, w += 16) {
-        AL_UNROLL
-        for (int b = 0; b < FC_FEW_BLOCKS; b++)
-            acc[b] = v_fma(v_set1(x[i]), v_load(w + (ptrdiff_t)b * AL_BLOCK), acc[b]);
-    }
+    for (int k = 0; k < n; k++)
+        acc[k] = v_zero();
+    for (; i + 16 <= d->n_in; i += 16, w += (ptrdiff_t)n * 16)
+        dot_add(n, d->x + i, w, acc);
+    if (i < d->n_in)
+        dot_add(n, d->end, w, acc);
     AL_UNROLL
-    for (int b = 0; b < FC_FEW_BLOCKS; b++)
-        v_store(f->y + (ptrdiff_t)b * AL_BLOCK,
-                (acc[b] + acc[FC_FEW_BLOCKS + b]) +
-                    (acc[2 * FC_FEW_BLOCKS + b] + acc[3 * FC_FEW_BLOCKS + b]));
+    for (int k = 0; k < n; k++)
+        d->y[k] = v_sum(acc[k]);
+}
+
+typedef void (*dot_kernel_fn)(const struct dot_part *d);
+
+#define DOT_KERNEL(n)                             \
+    static void dot_##n(const struct dot_part *d) \
+    {                                             \
+        dot_kernel(n, d);                         \
+    }
+DOT_KERNEL(1)
+DOT_KERNEL(2)
+DOT_KERNEL(3)
+DOT_KERNEL(4)
+DOT_KERNEL(5)
+DOT_KERNEL(6)
+DOT_KERNEL(7)
+DOT_KERNEL(8)
+
+static const dot_kernel_fn dot_kernels[DOT_MOST + 1] = { NULL,  dot_1, dot_2,
+                                                         dot_3, dot_4, dot_5,
+                                                         dot_6, dot_7, dot_8 };
+
+/* The dot products of one row, a group at a time. */
+static void fc_dots(const struct al_fc *f, size_t dots, size_t row)
+{
+    const size_t chains = f->n_out - dots, whole = f->n_in / 16 * 16;
+    float end[16] = { 0 }, sums[AL_FC_TILE];
+    struct dot_part part = {
+        .n_in = f->n_in, .x = f->x[row], .end = end, .w = f->weights + chains * f->n_in
+    };
+
+    memcpy(end, f->x[row] + whole, (f->n_in - whole) * sizeof(float));
+    for (size_t first = 0, n; first < dots; first += n) {
+        n = dot_group(dots, first);
+        part.y = sums + first;
+        dot_kernels[n](&part);
+        part.w += n * ((f->n_in + 15) / 16 * 16);
+    }
+    fc_store(f, chains, dots, sums, f->y[row]);
 }
 
 /* `rows` (1 or 4) rows, one chunk, all lanes of the tile; `sums` as fc_part's y. */
 static void fc_chunk(struct fc_part part, size_t rows, const float *w, float *sums)
 {
-    if (part.lanes == 16) {
-        part.w = w;
-        for (size_t r = 0; r < rows; r++, part.x++) {
-            part.y = sums + r * AL_FC_TILE;
-            fc_few(&part);
-        }
-        return;
-    }
     size_t step = rows == 4 ? FC_FOUR_BLOCKS : FC_ONE_BLOCKS;
 
     for (size_t k = 0; k < part.lanes; k += step * AL_BLOCK) {
@@ -199,7 +267,14 @@ static void fc_tile(const struct al_fc *f, size_t tile, size_t first, size_t n_r
 
 static void fc(const struct al_fc *f)
 {
+    const size_t dots = al_fc_dots(f->n_in, f->n_out);
+    const size_t chain_tiles = al_fc_tiles(f->n_out - dots);
+
     for (size_t t = f->tile_begin; t < f->tile_end; t++) {
+        for (size_t r = 0; r < f->n_rows && t == chain_tiles; r++)
+            fc_dots(f, dots, r);
+        if (t == chain_tiles)
+            break;
         for (size_t r = 0; r < f->n_rows; r += FC_ROWS)
             fc_tile(f, t, r, f->n_rows - r < FC_ROWS ? f->n_rows - r : FC_ROWS);
     }

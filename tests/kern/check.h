@@ -54,5 +54,8 @@ int check_bf16(void);
 
 /* bench.c: prints time and speed of the layers whose name contains `filter`. */
 int bench(const char *filter);
+/* bench_fc.c: JSON of fully connected layers ("1024x256" contains `filter`) beside
+ * OpenBLAS; 77 without it. */
+int bench_fc(const char *filter);
 
 #endif

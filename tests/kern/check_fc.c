@@ -118,8 +118,10 @@ static void every_number_of_inputs_is_right(void **unused)
 
     (void)unused;
     for (size_t i = 0; i < n; i++) {
-        for (size_t n_in = 1; n_in <= 600; n_in += n_in < 40 ? 1 : 108)
-            check_layer(tables[i], n_in, 84);
+        for (size_t n_in = 1; n_in <= 600; n_in += n_in < 40 ? 1 : 108) {
+            for (size_t n_out = 10; n_out <= 84; n_out += 37) /* dot products, or none */
+                check_layer(tables[i], n_in, n_out);
+        }
     }
 }
 

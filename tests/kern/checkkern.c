@@ -1,6 +1,7 @@
 /* checkkern — tests the kernels of one CPU level against plain references:
  *     checkkern LEVEL                   as in cpu_mask; exit status 77: the CPU lacks it
- *     checkkern --bench [filter]        times layers instead */
+ *     checkkern --bench [filter]        times convolutions instead
+ *     checkkern --bench-fc [filter]     and fully connected layers, as JSON */
 #include <stdio.h>
 #include <string.h>
 
@@ -11,7 +12,9 @@
 
 static int usage(void)
 {
-    fputs("usage: checkkern scalar|avx2|avx512|avx512_bf16 | --bench [filter]\n", stderr);
+    fputs("usage: checkkern scalar|avx2|avx512|avx512_bf16 | --bench [filter] | "
+          "--bench-fc [filter]\n",
+          stderr);
     return 2;
 }
 
@@ -25,6 +28,8 @@ int main(int argc, char **argv)
         return usage();
     if (strcmp(argv[1], "--bench") == 0)
         return bench(argc > 2 ? argv[2] : "");
+    if (strcmp(argv[1], "--bench-fc") == 0)
+        return bench_fc(argc > 2 ? argv[2] : "");
     if (!al_cpu_parse_mask(argv[1], &mask))
         return usage();
     if ((mask & al_cpu_detect()) != mask)
