@@ -3,8 +3,10 @@
 
     scripts/train/window_study.py RUN --data train.tar --test test.tar [--package KEEP]
 
-Nothing is retrained. Prints and saves WORK/RUN/windows.csv; with --package, writes the model
-package `cifar10-bvit-windows` that keeps KEEP of the 16 windows in its graph.
+Writes results/windows.csv, and the network with each number of windows as ONNX files into
+WORK/RUN/windows for scripts/bench/windows to time. With --package, also writes the model
+package `cifar10-bvit-windows` that keeps KEEP of the 16 windows in its graph. --random RUN
+names a run that was trained with random windows; random dropping is then judged by it.
 """
 import argparse
 import copy
@@ -22,6 +24,8 @@ import trainer
 from nets import NETWORKS, vit
 
 RANDOM_SEEDS = 3
+KEPT = (14, 12, 10, 8, 6)
+RESULTS = Path(__file__).parent / "results/windows.csv"
 
 
 def final_accuracy(net, dataset, part):
@@ -38,18 +42,41 @@ def random_accuracy(net, dataset, part, keep):
     return sum(shares) / len(shares)
 
 
-def study(net, dataset, part):
+def study(net, randomly, dataset, part):
     """One row per number of windows kept: (keep, objectness, random)."""
-    rows = [(vit.WINDOWS, final_accuracy(vit.set_windows(net, None), dataset, part), "")]
-    for keep in (14, 12, 10, 8, 6, 4):
+    full = [final_accuracy(vit.set_windows(n, None), dataset, part) for n in (net, randomly)]
+    rows = [(vit.WINDOWS, *full)]
+    for keep in KEPT:
         chosen = final_accuracy(vit.set_windows(net, keep), dataset, part)
-        rows.append((keep, chosen, random_accuracy(net, dataset, part, keep)))
+        rows.append((keep, chosen, random_accuracy(randomly, dataset, part, keep)))
+        print(*rows[-1], flush=True)
     return rows
+
+
+def write_rows(rows):
+    with open(RESULTS, "w", newline="", encoding="utf-8") as out:
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(["windows_kept", "objectness", "random"])
+        writer.writerows((keep, f"{a:.4f}", f"{b:.4f}") for keep, a, b in rows)
+
+
+def write_files(net, dataset, folder):
+    """keep-N.onnx for every N of the study."""
+    for keep in (vit.WINDOWS, *KEPT):
+        vit.set_windows(net, None if keep == vit.WINDOWS else keep)
+        export.write_onnx(net, export.sample_input(dataset, 2), folder / f"keep-{keep}.onnx")
+
+
+def load_run(folder):
+    net = NETWORKS["cifar10-bvit"].build()
+    net.load_state_dict(torch.load(folder / "checkpoint.pt")["net"])
+    return net
 
 
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("run", help="a finished run of WORK")
+    parser.add_argument("--random", metavar="RUN", help="one trained with random windows")
     parser.add_argument("--data", required=True)
     parser.add_argument("--test", required=True)
     parser.add_argument("--work", default="build/train", type=Path)
@@ -61,19 +88,14 @@ def parse_arguments():
 def main():
     arguments = parse_arguments()
     torch.set_num_threads(1)
-    folder = arguments.work / arguments.run
     dataset = data.load("cifar10", arguments.data, arguments.test, arguments.work / "cache")
-    net = NETWORKS["cifar10-bvit"].build()
-    net.load_state_dict(torch.load(folder / "checkpoint.pt")["net"])
-    rows = study(copy.deepcopy(net), dataset, dataset.test)
-    with open(folder / "windows.csv", "w", newline="") as out:
-        writer = csv.writer(out, lineterminator="\n")
-        writer.writerow(["windows_kept", "objectness", "random"])
-        writer.writerows(rows)
-    print(*rows, sep="\n")
+    net = load_run(arguments.work / arguments.run)
+    write_files(copy.deepcopy(net), dataset, arguments.work / arguments.run / "windows")
     if arguments.package:
-        vit.set_windows(net, arguments.package)
-        export.write_package(net, dataset, arguments.models / "cifar10-bvit-windows")
+        export.write_package(vit.set_windows(copy.deepcopy(net), arguments.package), dataset,
+                             arguments.models / "cifar10-bvit-windows")
+    randomly = load_run(arguments.work / (arguments.random or arguments.run))
+    write_rows(study(net, randomly, dataset, dataset.test))
 
 
 if __name__ == "__main__":

@@ -50,14 +50,23 @@ def conv_branch(c_in, c_mid, size):
                          nn.MaxPool2d(2), nn.Flatten(), nn.Linear(c_mid * size * size, 10))
 
 
-def bresnet20_conv():
-    """ResNet-20 with convolutional branches after the stem and after the first stage,
+def bresnet_conv(n):
+    """ResNet-(6n+2) with convolutional branches after the stem and after the first stage,
     where BranchyNet's B-ResNet-110 has them (pooled first: its own cost a fifth of the net)."""
-    parts = blocks(3)
-    segments = [parts[0:1], parts[1:4], parts[4:]]
+    parts = blocks(n)
+    segments = [parts[:1], parts[1:n + 1], parts[n + 1:]]
     heads = [conv_branch(16, 32, 8), conv_branch(16, 32, 8), final_head(64)]
     return EarlyExitNet([nn.Sequential(*s) for s in segments], heads,
                         ["branch1", "branch2", "final"])
+
+
+def bresnet20_conv():
+    return bresnet_conv(3)
+
+
+def bresnet110_conv():
+    """BranchyNet's depth: some 25 times the work of a training run of the others, so timed only."""
+    return bresnet_conv(18)
 
 
 def bresnet8(c_in=1):
