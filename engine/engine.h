@@ -64,6 +64,10 @@ struct al_input_shape {
 struct al_model_params {
     const void *onnx; /* the file's bytes; may be freed after the call */
     size_t onnx_bytes;
+    /* Told, if set, which bytes of the file the call will not read again: weights, once
+     * copied. Their memory may be given back at once. */
+    void (*forget)(void *arg, const void *bytes, size_t n);
+    void *forget_arg;
     /* Exits in order, earliest first; the last must depend on no later one. None: a plain
      * graph of one stage whose outputs are read by al_row_output(). */
     const struct al_exit_spec *exits;

@@ -45,7 +45,9 @@ static enum al_status import(struct loading *l, struct al_error *err)
                                    .n_bytes = p->onnx_bytes,
                                    .shapes = shapes,
                                    .n_shapes = p->n_shapes,
-                                   .limit_bytes = limit_of(p) };
+                                   .limit_bytes = limit_of(p),
+                                   .forget = p->forget,
+                                   .forget_arg = p->forget_arg };
 
     if (p->n_shapes > AL_MAX_STAGES)
         return al_fail(err, AL_TOO_LARGE, "%zu input shapes, at most %d", p->n_shapes,

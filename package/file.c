@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -75,6 +76,17 @@ enum al_status pk_file_read(const char *path, size_t max_bytes, char **ret,
     s = read_open(fd, path, max_bytes, ret, ret_size, err);
     (void)close(fd);
     return s;
+}
+
+void pk_file_forget(void *arg, const void *bytes, size_t n)
+{
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    const uintptr_t begin = ((uintptr_t)bytes + page - 1) & ~(page - 1);
+    const uintptr_t end = ((uintptr_t)bytes + n) & ~(page - 1);
+
+    (void)arg;
+    if (begin < end)
+        (void)madvise((void *)begin, end - begin, MADV_DONTNEED);
 }
 
 static bool write_all(int fd, const char *data, size_t size)

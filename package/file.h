@@ -13,6 +13,9 @@ AL_MUST_CHECK enum al_status pk_file_read(const char *path, size_t max_bytes, ch
 /* Replaces a file in one step: a reader sees the old one or the new one, whole. */
 AL_MUST_CHECK enum al_status pk_file_replace(const char *path, const void *data,
                                              size_t size, struct al_error *err);
+/* Gives whole pages of what was read back to the system; they hold zeros from then on. To
+ * be al_model_params.forget; `arg` is not used. */
+void pk_file_forget(void *arg, const void *bytes, size_t n);
 /* SHA-256 (FIPS 180-4) as 64 hexadecimal digits. */
 void pk_sha256(const void *data, size_t size, char ret[65]);
 

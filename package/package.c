@@ -122,6 +122,7 @@ static struct al_model_params model_params(const struct network_file *f,
         .max_threads = lp->max_threads,
         .max_rows = m->max_batch,
         .now_ns = lp->now_ns,
+        .forget = pk_file_forget,
     };
 }
 
@@ -152,6 +153,7 @@ static enum al_status load_undescribed(struct al_model_params *params,
 
     look.now_ns = NULL;
     look.max_rows = 1;
+    look.forget = NULL;
     s = al_model_load(&look, &plain, err);
     if (s != AL_OK)
         return s;

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "tools/clock.h"
 #include "tools/commands.h"
 #include "tools/feed.h"
 #include "tools/model.h"
@@ -53,6 +54,7 @@ static const struct tl_option options[] = {
 struct bench {
     const struct values *values;
     struct tl_model model;
+    double load_ms; /* to read and load the model */
     struct tl_inputs inputs;
     struct tl_trial *trials; /* [batches][levels] */
     size_t n_trials;
@@ -166,10 +168,10 @@ static enum al_status report(const struct bench *b, struct al_error *err)
                          max_loss, us.median, us.low, us.high, b->trials[i].us.n);
     }
     return v->json ? tl_report_json(
-                         json_pack("{s:s, s:I, s:I, s:I, s:o}", "model", v->model.path,
-                                   "threads", (json_int_t)v->threads, "team",
-                                   (json_int_t)v->team, "rows",
-                                   (json_int_t)b->inputs.n_rows, "trials", list),
+                         json_pack("{s:s, s:f, s:I, s:I, s:I, s:o}", "model",
+                                   v->model.path, "load_ms", b->load_ms, "threads",
+                                   (json_int_t)v->threads, "team", (json_int_t)v->team,
+                                   "rows", (json_int_t)b->inputs.n_rows, "trials", list),
                          err)
                    : AL_OK;
 }
@@ -198,6 +200,16 @@ static enum al_status check_threads(const struct values *v, struct al_error *err
     return AL_OK;
 }
 
+static enum al_status open_model(const struct tl_model_args *args, struct bench *b,
+                                 struct al_error *err)
+{
+    const uint64_t start = tl_now_ns();
+    const enum al_status s = tl_model_open(args, &b->model, err);
+
+    b->load_ms = (double)(tl_now_ns() - start) / 1e6;
+    return s;
+}
+
 static enum al_status run(const void *values, struct al_error *err)
 {
     const struct values *v = values;
@@ -208,7 +220,7 @@ static enum al_status run(const void *values, struct al_error *err)
 
     args.max_threads = v->team;
     if (s == AL_OK)
-        s = tl_model_open(&args, &b.model, err);
+        s = open_model(&args, &b, err);
     if (s == AL_OK)
         s = make_trials(&b, err);
     if (s == AL_OK)

@@ -1,6 +1,6 @@
 /* alight run — any model on .npy inputs: every output as .npy. A model whose inputs leave
- * the leading dimension open runs for every row of it, --batch at a time, and the rows are
- * stacked again. */
+ * the leading dimension open runs for every row of it, --batch at a time, and the rows
+ * are stacked again. */
 #include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -180,8 +180,8 @@ static void fill_row(const struct job *j, size_t row, size_t slot)
         const size_t bytes = al_tensor_bytes(t) / (want.batched ? j->n_rows : 1);
         const uint8_t *from = t->data;
 
-        memcpy(tl_runner_input(j->runner, slot, i), from + (want.batched ? row * bytes : 0),
-               bytes);
+        memcpy(tl_runner_input(j->runner, slot, i),
+               from + (want.batched ? row * bytes : 0), bytes);
     }
 }
 

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "package/choices.h"
+#include "package/file.h"
 #include "tools/clock.h"
 #include "tools/file.h"
 
@@ -40,7 +41,8 @@ enum al_status tl_model_open_file(const struct tl_model_args *args,
     struct al_model_params p = { .shapes = shapes,
                                  .n_shapes = n_shapes,
                                  .max_threads = args->max_threads,
-                                 .now_ns = tl_now_ns };
+                                 .now_ns = tl_now_ns,
+                                 .forget = pk_file_forget };
     struct al_model *model = NULL;
     struct tl_bytes file;
     char choices[PATH_MAX];

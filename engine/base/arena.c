@@ -91,6 +91,20 @@ void *al_arena_alloc(struct al_arena *a, size_t count, size_t size)
     return memset(p, 0, n);
 }
 
+void al_arena_release(struct al_arena *a, void *p)
+{
+    for (struct block **at = &a->head; *at; at = &(*at)->next) {
+        struct block *b = *at;
+
+        if (b->data == p && b->size > BLOCK_BYTES) {
+            *at = b->next;
+            a->used -= b->used;
+            free(b);
+            return;
+        }
+    }
+}
+
 char *al_arena_strndup(struct al_arena *a, const char *s, size_t n)
 {
     char *copy = n < SIZE_MAX ? al_arena_alloc(a, n + 1, 1) : NULL;

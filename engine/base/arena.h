@@ -13,9 +13,12 @@ void al_arena_free(struct al_arena *a);
 
 /* Zeroed, aligned to 64. NULL past the limit or when `count * size` overflows. */
 void *al_arena_alloc(struct al_arena *a, size_t count, size_t size);
+/* Gives `p` of al_arena_alloc() back before the arena's end. Only what is larger than
+ * 64 KiB has memory of its own to give; anything else stays. */
+void al_arena_release(struct al_arena *a, void *p);
 /* Copy of `n` bytes of `s` and a terminating NUL. */
 char *al_arena_strndup(struct al_arena *a, const char *s, size_t n);
-/* Bytes handed out so far, rounded up to the alignment. */
+/* Bytes handed out and not released, rounded up to the alignment. */
 size_t al_arena_used(const struct al_arena *a);
 
 #define AL_CLEANUP(fn) __attribute__((cleanup(fn)))

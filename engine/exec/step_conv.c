@@ -159,6 +159,7 @@ static enum al_status pack_weights(struct al_builder *b, const struct al_node *n
     if (!weights || !bias)
         return al_fail(err, AL_NO_MEMORY, "%zu packed weights", n_weights);
     a->algo->pack(&a->shape, al_value_of(b, n->inputs[1])->data, weights);
+    al_graph_release(b->p.graph, n->inputs[1]);
     if (al_node_input(n, 2) != AL_NO_VALUE)
         memcpy(bias, al_value_of(b, n->inputs[2])->data,
                (size_t)a->shape.out_c * sizeof(float));

@@ -185,6 +185,7 @@ static enum al_status finish(struct al_builder *b, struct al_draft *d,
     if (!a->has_add)
         a->fc.post = al_post_of(n);
     s = pack_matrix(b, &m, al_value_of(b, n->inputs[1])->data, &a->fc.weights, err);
+    al_graph_release(b->p.graph, n->inputs[1]);
     if (s == AL_OK)
         s = copy_bias(b, &m, al_node_input(n, 2), &a->fc.bias, err);
     if (s != AL_OK)

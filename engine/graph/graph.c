@@ -356,6 +356,17 @@ size_t al_graph_n_uses(const struct al_graph *g, uint32_t value)
 
 /* ---- changing ---- */
 
+void al_graph_release(struct al_graph *g, uint32_t value)
+{
+    struct al_value *v = &g->values[value];
+
+    if (!v->data || al_graph_n_uses(g, value) > 1)
+        return;
+    /* Constants lie in the graph's own arena; `data` is const for readers only. */
+    al_arena_release(g->arena, (void *)(uintptr_t)v->data);
+    v->data = NULL;
+}
+
 enum al_status al_graph_set_inputs(struct al_graph *g, uint32_t node,
                                    const uint32_t *inputs, size_t n, struct al_error *err)
 {

@@ -126,6 +126,9 @@ bool al_graph_is_output(const struct al_graph *g, uint32_t value);
 uint32_t al_graph_find(const struct al_graph *g, const char *name);
 /* How many node inputs, epilogues and graph outputs read `value`. */
 size_t al_graph_n_uses(const struct al_graph *g, uint32_t value);
+/* Forgets the elements of constant `value`, now that its reader has made of them what it
+ * needs; kept when something else reads them, too. */
+void al_graph_release(struct al_graph *g, uint32_t value);
 /* Every reader of `from` (nodes, epilogues, graph outputs) reads `to` instead. A graph
  * output keeps its name: when `from` is one, the names of the two values are exchanged,
  * and AL_UNSUPPORTED is the answer, nothing changed, when `to` is an output or an input

@@ -127,6 +127,8 @@ static enum al_status take_initializer(struct import *im, struct al_bytes b,
     }
     if (s != AL_OK)
         s = al_error_prefix(err, s, "initializer '%.100s'", name);
+    else if (raw.size && im->params->forget)
+        im->params->forget(im->params->forget_arg, raw.data, raw.size);
     al_onnx_free_tensor(m);
     return s;
 }

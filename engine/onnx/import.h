@@ -27,6 +27,9 @@ struct al_onnx_params {
     const struct al_onnx_shape *shapes;
     size_t n_shapes;
     size_t limit_bytes; /* of everything the graph will ever allocate */
+    /* Told, if set, which bytes of the file will not be read again. */
+    void (*forget)(void *arg, const void *bytes, size_t n);
+    void *forget_arg;
 };
 
 /* Nodes are in the file's order and known to have no cycle; only inputs and constants

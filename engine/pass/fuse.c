@@ -74,17 +74,23 @@ static bool takes_bias(const struct al_graph *g, const struct al_node *n,
            rank > 0 && is_vector_along(g, constant, n->outputs[0], rank - 1);
 }
 
-/* The constant's elements as a vector. */
+/* The constant's elements as a vector of their own: whoever else reads the constant may
+ * let go of it. */
 static enum al_status as_vector(struct al_graph *g, uint32_t constant, uint32_t *ret,
                                 struct al_error *err)
 {
     struct al_tensor t = al_graph_tensor(g, constant);
+    size_t bytes = al_tensor_bytes(&t);
+    void *copy = al_arena_alloc(al_graph_arena(g), bytes, 1);
     struct al_value v = { .dtype = t.dtype,
                           .has_shape = true,
                           .shape = { 1, { (int64_t)al_tensor_count(&t) } },
                           .producer = AL_NO_NODE,
-                          .data = t.data };
+                          .data = copy };
 
+    if (!copy)
+        return al_fail(err, AL_NO_MEMORY, "a bias of %zu bytes", bytes);
+    memcpy(copy, t.data, bytes);
     return al_graph_add_value(g, &v, ret, err);
 }
 

@@ -109,6 +109,8 @@ async function run({ model, inputs, folder }) {
 }
 
 async function serve({ model, batch, runs }) {
+  if (model)
+    ort(); // the library's own loading is not the session's
   const start = process.hrtime.bigint();
   const session = model && await sessionOf(model);
   const load_ms = elapsedUs(start) / 1e3;

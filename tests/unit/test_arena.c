@@ -42,12 +42,32 @@ static void a_copied_string_is_terminated(void **state)
     assert_string_equal(al_arena_strndup(a, "exit one", 4), "exit");
 }
 
+static void a_large_allocation_can_be_given_back(void **state)
+{
+    AL_CLEANUP(al_arena_freep) struct al_arena *a = al_arena_new(1 << 20);
+    char *small = al_arena_alloc(a, 64, 1);
+    char *large = al_arena_alloc(a, 800000, 1);
+
+    (void)state;
+    assert_null(al_arena_alloc(a, 800000, 1));
+    al_arena_release(a, small); /* shares its block: stays */
+    assert_int_equal(al_arena_used(a), 64 + 800000);
+    al_arena_release(a, large);
+    assert_int_equal(al_arena_used(a), 64);
+    large = al_arena_alloc(a, 800000, 1);
+    assert_non_null(large);
+    large[799999] = 1;
+    small[0] = 1;
+    al_arena_release(a, NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(blocks_are_aligned_and_zeroed),
         cmocka_unit_test(the_limit_and_overflow_give_null),
         cmocka_unit_test(a_copied_string_is_terminated),
+        cmocka_unit_test(a_large_allocation_can_be_given_back),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -259,6 +259,8 @@ static void bias_and_activation_join_the_conv(void **state)
     assert_int_equal(al_pass_fuse(g, NULL), AL_OK);
     assert_int_equal(net_n_nodes(g), 1);
     assert_int_equal(output_node(g, 0)->n_inputs, 3);
+    assert_ptr_not_equal(al_graph_value(g, output_node(g, 0)->inputs[2])->data,
+                         al_graph_value(g, b)->data); /* others may release theirs */
     assert_int_equal(output_node(g, 0)->post.act, AL_ACT_CLIP);
     assert_same(g, &t);
     al_graph_free(g);
