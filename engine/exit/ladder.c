@@ -1,9 +1,9 @@
 /* One threshold, lowered from above every score to the lowest. It only matters where it
  * meets a score: there the rows with that score move to the exit that gave it, unless
  * they had already left earlier. So the sequence of all real thresholds is walked as a
- * sorted list of crossings, ties together, and a level is tested again only where rows
- * were lost or won. The order of the sequence does not depend on the data, which is what
- * makes testing on all rows valid. */
+ * sorted list of crossings, ties together, and a level is tested again only where
+ * more is lost than is known to be accepted. The order of the sequence does not depend on
+ * the data, which is what makes testing on all rows valid. */
 #include "engine/exit/ladder.h"
 
 #include <math.h>
@@ -15,7 +15,9 @@
 #include "engine/exit/net_loss.h"
 
 /* Of the significance, what the limit on a nuisance may cost. */
-#define MISS_SHARE 0.2
+#define MISS_SHARE     0.2
+/* Of the rows, how many losses ahead a test may look: one in so many. */
+#define LONGEST_STRIDE 64
 
 /* At thresholds of at most `score` the row would leave at `exit`. */
 struct crossing {
@@ -137,14 +139,42 @@ static double p_value(const struct al_ladder_params *p, size_t n_rows, double ma
                                MISS_SHARE * significance(p));
 }
 
+/* Outcomes known to be accepted: the p-value rises with the net loss and with the number
+ * of rows that differ, so that one test some losses ahead clears the way up to there. */
+struct cleared {
+    int64_t net;
+    size_t n_differing, stride;
+};
+
+static bool is_cleared(const struct walk *w, const struct cleared *c)
+{
+    return (int64_t)w->n_losses - (int64_t)w->n_wins <= c->net &&
+           w->n_losses + w->n_wins <= c->n_differing;
+}
+
+/* Whether the test of a level would accept `n_more` further losses. */
+static bool accepts(const struct walk *w, const struct al_ladder_params *p, size_t level,
+                    size_t n_more)
+{
+    const size_t n_rows = w->d->n_rows, n_losses = w->n_losses + n_more;
+
+    return n_losses + w->n_wins <= n_rows &&
+           p_value(p, n_rows, p->max_loss[level], n_losses, w->n_wins) <= significance(p);
+}
+
 /* The first level from `lowest` on whose test accepts where the walk stands; so do all
  * above it, which allow more. */
 static size_t first_accepting(const struct walk *w, const struct al_ladder_params *p,
-                              size_t lowest)
+                              size_t lowest, struct cleared *c)
 {
-    while (lowest < p->n_levels && p_value(p, w->d->n_rows, p->max_loss[lowest],
-                                           w->n_losses, w->n_wins) > significance(p))
-        lowest++;
+    if (is_cleared(w, c))
+        return lowest;
+    for (; lowest < p->n_levels && !accepts(w, p, lowest, 0); lowest++)
+        c->stride = w->d->n_rows / LONGEST_STRIDE;
+    while (lowest < p->n_levels && c->stride > 0 && !accepts(w, p, lowest, c->stride))
+        c->stride /= 2;
+    c->net = (int64_t)(w->n_losses + c->stride) - (int64_t)w->n_wins;
+    c->n_differing = w->n_losses + w->n_wins + c->stride;
     return lowest;
 }
 
@@ -153,15 +183,13 @@ static size_t first_accepting(const struct walk *w, const struct al_ladder_param
 static void walk_down(struct walk *w, const struct crossing *c, size_t n_crossings,
                       const struct al_ladder_params *p, struct al_level *levels)
 {
+    struct cleared cleared = { .net = INT64_MIN,
+                               .stride = w->d->n_rows / LONGEST_STRIDE };
     size_t lowest = 0; /* levels below it have met their first failure */
-    size_t n_losses = SIZE_MAX, n_wins = SIZE_MAX; /* as last tested */
     const size_t n_levels = p->n_levels;
 
     for (size_t i = 0;;) {
-        if (w->n_losses != n_losses || w->n_wins != n_wins)
-            lowest = first_accepting(w, p, lowest);
-        n_losses = w->n_losses;
-        n_wins = w->n_wins;
+        lowest = first_accepting(w, p, lowest, &cleared);
         const double cost = walk_cost(w);
 
         for (size_t l = lowest; l < n_levels; l++) {

@@ -10,6 +10,7 @@
 #define SPREAD    10   /* standard deviations beyond which a law has no weight */
 #define TOLERANCE 1.02 /* how far above the worst point a bound may stay */
 #define MAX_DEPTH 40
+#define TINY      1e-290 /* a term below cannot carry a walk: it starts afresh */
 
 /* The observed difference and the null hypothesis it is held against. */
 struct test {
@@ -39,7 +40,7 @@ static struct among among_start(int64_t k, int64_t m, double share)
 /* One more row: P(X <= k) falls by the chance that it is the one loss too many. */
 static void among_add_row(struct among *a)
 {
-    if (a->k >= a->m) {
+    if (a->k >= a->m || a->term < TINY) {
         *a = among_start(a->k, a->m + 1, a->share);
         return;
     }
@@ -51,7 +52,7 @@ static void among_add_row(struct among *a)
 static void among_allow_loss(struct among *a)
 {
     a->k++;
-    if (a->k >= a->m) {
+    if (a->k >= a->m || a->term < TINY) {
         *a = among_start(a->k, a->m, a->share);
         return;
     }
@@ -62,8 +63,8 @@ static void among_allow_loss(struct among *a)
 /* P(losses - wins <= net) when a row is a loss or a win with these probabilities. */
 static double tail(const struct test *t, double p_loss, double p_win)
 {
-    const double n = (double)t->n, d = p_loss + p_win,
-                 spread = SPREAD * sqrt(n * d) + SPREAD;
+    const double n = (double)t->n, d = p_loss + p_win;
+    const double spread = SPREAD * sqrt(n * d * fmax(1 - d, 0)) + SPREAD;
     const double lowest =
         t->net < 0 ? (double)-t->net : 0; /* fewer cannot give so many wins */
     const double first = floor(fmax(n * d - spread, lowest));
@@ -71,9 +72,11 @@ static double tail(const struct test *t, double p_loss, double p_win)
 
     if (first > last)
         return 0;
+    if (d >= 1) /* every row differs */
+        return among_start((t->net + (int64_t)t->n) / 2, (int64_t)t->n, p_loss).sum;
     int64_t m = (int64_t)first;
     struct among a = among_start((t->net + m) / 2, m, p_loss / d);
-    const double odds = d / fmax(1 - d, 1e-15);
+    const double odds = d / (1 - d);
     double weight = al_binomial_term((uint64_t)m, t->n, d), sum = weight * a.sum;
 
     for (; m < (int64_t)last; m++) {

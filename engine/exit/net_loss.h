@@ -11,7 +11,7 @@
 
 #include <stdint.h>
 
-/* Upper bound of the p-value of "the net loss is above max_loss", within some 2 % where
+/* Upper bound of the p-value of "the net loss is at least max_loss", within some 2 % where
  * it is above 2 * miss: reject when it is at most the significance. `miss` > 0, fixed
  * before the data are seen and well below the significance, is the probability with which
  * the limit on d may fail. n_losses + n_wins <= n; 0 < max_loss < 1. */
