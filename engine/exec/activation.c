@@ -49,6 +49,11 @@ bool al_activation_of(const struct al_builder *b, const struct al_node *n,
     case AL_OP_TANH:
         post.act = AL_CONV_ACT_TANH;
         break;
+    case AL_OP_GELU:
+        post.act = al_node_string(n, "approximate", "none")[0] == 't'
+                       ? AL_CONV_ACT_GELU_TANH
+                       : AL_CONV_ACT_GELU;
+        break;
     default:
         return false;
     }

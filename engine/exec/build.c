@@ -50,6 +50,8 @@ struct al_post al_post_of(const struct al_node *n)
         [AL_ACT_HARD_SWISH] = AL_CONV_ACT_HARD_SWISH,
         [AL_ACT_SIGMOID] = AL_CONV_ACT_SIGMOID,
         [AL_ACT_TANH] = AL_CONV_ACT_TANH,
+        [AL_ACT_GELU] = AL_CONV_ACT_GELU,
+        [AL_ACT_GELU_TANH] = AL_CONV_ACT_GELU_TANH,
     };
 
     return (struct al_post){ acts[n->post.act], n->post.a, n->post.b };

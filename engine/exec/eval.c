@@ -104,6 +104,11 @@ static float activated(const struct al_epilogue *p, float y)
         return 1 / (1 + expf(-y));
     case AL_ACT_TANH:
         return tanhf(y);
+    case AL_ACT_GELU:
+        return 0.5F * y * (1 + erff(y * (float)M_SQRT1_2));
+    case AL_ACT_GELU_TANH:
+        return 0.5F * y *
+               (1 + tanhf((float)(M_SQRT1_2 * M_2_SQRTPI) * (y + 0.044715F * y * y * y)));
     case AL_ACT_NONE:
         break;
     }

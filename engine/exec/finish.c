@@ -27,6 +27,8 @@ static char *op_text(struct al_builder *b, const struct al_node *n)
         [AL_ACT_HARD_SWISH] = "+HardSwish",
         [AL_ACT_SIGMOID] = "+Sigmoid",
         [AL_ACT_TANH] = "+Tanh",
+        [AL_ACT_GELU] = "+Gelu",
+        [AL_ACT_GELU_TANH] = "+Gelu",
     };
     char text[64];
     int length = snprintf(text, sizeof(text), "%s%s%s", al_op_info(n->op)->name,

@@ -5,15 +5,14 @@
 #include <string.h>
 
 #include "engine/base/arena.h"
-#include "engine/exec/eval.h"
 #include "engine/exec/family.h"
 #include "engine/exec/share.h"
 
 struct fc_args {
-    struct al_fc fc;  /* what is the same in every run */
-    size_t n_vectors; /* of one lane */
-    bool has_add;     /* in[1] is added before the activation */
-    struct al_epilogue epilogue;
+    struct al_fc fc;     /* what is the same in every run */
+    size_t n_vectors;    /* of one lane */
+    bool has_add;        /* in[1] is added before the activation */
+    struct al_post post; /* then */
     const struct al_kern *kern;
 };
 
@@ -93,8 +92,8 @@ static void finish_lane(const struct fc_args *a, const struct al_step *s,
                         const struct al_lane *lane)
 {
     if (a->has_add)
-        al_eval_epilogue(&a->epilogue, al_at(&s->out[0], lane), al_at(&s->in[1], lane),
-                         a->n_vectors * a->fc.n_out);
+        a->kern->add_vector(a->post, a->n_vectors * a->fc.n_out, al_at(&s->out[0], lane),
+                            al_at(&s->in[1], lane), al_at(&s->out[0], lane));
 }
 
 static void run_fc(const struct al_step *s, struct al_run *r)
@@ -122,16 +121,14 @@ static void run_fc(const struct al_step *s, struct al_run *r)
 
 /* ---- building ---- */
 
-/* alpha * W as [n_out][n_in]; the caller frees it. */
-static float *plain_matrix(const struct matrix *m, const float *w)
+/* alpha * W; the caller frees it. */
+static float *scaled_matrix(const struct matrix *m, const float *w)
 {
-    float *rows = malloc(m->n_in * m->n_out * sizeof(*rows));
+    float *scaled = malloc(m->n_in * m->n_out * sizeof(*scaled));
 
-    for (size_t o = 0; rows && o < m->n_out; o++)
-        for (size_t i = 0; i < m->n_in; i++)
-            rows[o * m->n_in + i] =
-                m->alpha * (m->transposed ? w[o * m->n_in + i] : w[i * m->n_out + o]);
-    return rows;
+    for (size_t i = 0; scaled && i < m->n_in * m->n_out; i++)
+        scaled[i] = m->alpha * w[i];
+    return scaled;
 }
 
 static enum al_status pack_matrix(struct al_builder *b, const struct matrix *m,
@@ -139,13 +136,14 @@ static enum al_status pack_matrix(struct al_builder *b, const struct matrix *m,
 {
     float *packed =
         al_build_alloc(b, al_fc_packed_floats(m->n_in, m->n_out), sizeof(float));
-    bool as_it_is = m->transposed && m->alpha >= 1 && m->alpha <= 1;
-    float *rows = as_it_is ? NULL : plain_matrix(m, w);
+    bool as_it_is = m->alpha >= 1 && m->alpha <= 1;
+    float *scaled = as_it_is ? NULL : scaled_matrix(m, w);
 
-    if (packed && (rows || as_it_is))
-        b->kern->fc_pack(m->n_in, m->n_out, rows ? rows : w, packed);
-    free(rows);
-    if (!packed || !(rows || as_it_is))
+    if (packed && (scaled || as_it_is))
+        (m->transposed ? b->kern->fc_pack : b->kern->fc_pack_columns)(
+            m->n_in, m->n_out, scaled ? scaled : w, packed);
+    free(scaled);
+    if (!packed || !(scaled || as_it_is))
         return al_fail(err, AL_NO_MEMORY, "a matrix of %zux%zu", m->n_in, m->n_out);
     *ret = packed;
     return AL_OK;
@@ -178,12 +176,12 @@ static enum al_status finish(struct al_builder *b, struct al_draft *d,
         return al_fail(err, AL_NO_MEMORY, "a fully connected layer");
     a->kern = b->kern;
     a->has_add = d->step.n_in > 1;
-    a->epilogue = n->post;
+    a->post = al_post_of(n);
     a->n_vectors = al_value_count(al_value_of(b, n->inputs[0])) / m.n_in;
     a->fc.n_in = m.n_in;
     a->fc.n_out = m.n_out;
     if (!a->has_add)
-        a->fc.post = al_post_of(n);
+        a->fc.post = a->post;
     s = pack_matrix(b, &m, al_value_of(b, n->inputs[1])->data, &a->fc.weights, err);
     al_graph_release(b->p.graph, n->inputs[1]);
     if (s == AL_OK)

@@ -1,19 +1,15 @@
 /* step_matmul.c — products of two values that are both computed (attention): each right
- * matrix is transposed and packed when it is there, then takes the way of a fully
+ * matrix is packed when it is there, then takes the way of a fully
  * connected layer. */
 #include "engine/base/check.h"
-#include "engine/exec/eval.h"
 #include "engine/exec/family.h"
-#include "engine/exec/memory.h"
 
 struct matmul_args {
     size_t n_products; /* of one lane */
     size_t m, k, n;    /* [m][k] times [k][n] */
-    size_t packed_at;  /* bytes into the scratch; before it the transposed matrix */
     const float *no_bias;
-    struct al_post post; /* when nothing is added */
-    bool has_add;
-    struct al_epilogue epilogue;
+    struct al_post post;
+    bool has_add; /* in[2], before the activation */
     const struct al_kern *kern;
 };
 
@@ -38,26 +34,12 @@ static bool fits(const struct al_builder *b, const struct al_node *n)
 
 /* ---- running ---- */
 
-/* `to`[n][k] = transposed `from`[k][n], in squares that stay in cache. */
-static void transpose(const float *from, size_t k, size_t n, float *to)
-{
-    const size_t side = 16;
-
-    for (size_t i0 = 0; i0 < k; i0 += side)
-        for (size_t j0 = 0; j0 < n; j0 += side)
-            for (size_t j = j0; j < n && j < j0 + side; j++)
-                for (size_t i = i0; i < k && i < i0 + side; i++)
-                    to[j * k + i] = from[i * n + j];
-}
-
 static void multiply(const struct matmul_args *a, struct al_run *r, const float *x,
                      const float *w, float *y)
 {
-    float *transposed = (float *)(void *)r->scratch;
-    float *packed = (float *)(void *)(r->scratch + a->packed_at);
+    float *packed = (float *)(void *)r->scratch;
 
-    transpose(w, a->k, a->n, transposed);
-    a->kern->fc_pack(a->k, a->n, transposed, packed);
+    a->kern->fc_pack_columns(a->k, a->n, w, packed);
     for (size_t i = 0; i < a->m; i++) {
         r->x[i] = x + i * a->k;
         r->y[i] = y + i * a->n;
@@ -69,7 +51,7 @@ static void multiply(const struct matmul_args *a, struct al_run *r, const float 
                               .n_rows = a->m,
                               .x = r->x,
                               .y = r->y,
-                              .post = a->post,
+                              .post = a->has_add ? (struct al_post){ 0 } : a->post,
                               .tile_end = al_fc_tiles(a->n) };
     a->kern->fc(&fc);
 }
@@ -87,8 +69,8 @@ static void run_matmul(const struct al_step *s, struct al_run *r)
         for (size_t p = 0; p < a->n_products; p++)
             multiply(a, r, x + p * a->m * a->k, w + p * a->k * a->n, y + p * a->m * a->n);
         if (a->has_add)
-            al_eval_epilogue(&a->epilogue, y, al_at(&s->in[2], lane),
-                             a->n_products * a->m * a->n);
+            a->kern->add_vector(a->post, a->n_products * a->m * a->n, y,
+                                al_at(&s->in[2], lane), y);
     }
 }
 
@@ -97,15 +79,9 @@ static void run_matmul(const struct al_step *s, struct al_run *r)
 static enum al_status set_scratch(struct al_builder *b, struct al_draft *d,
                                   struct matmul_args *a, struct al_error *err)
 {
-    size_t transposed, packed;
-
-    if (!al_mul(a->k * a->n, sizeof(float), &transposed) ||
-        !al_add(transposed, AL_MEMORY_ALIGN - 1, &transposed) ||
-        !al_mul(al_fc_packed_floats(a->k, a->n), sizeof(float), &packed))
+    if (!al_mul(al_fc_packed_floats(a->k, a->n), sizeof(float), &d->step.scratch_bytes))
         return al_fail(err, AL_TOO_LARGE, "a matrix of %zux%zu", a->k, a->n);
-    a->packed_at = transposed & ~(AL_MEMORY_ALIGN - 1);
     a->no_bias = al_build_alloc(b, a->n, sizeof(float));
-    d->step.scratch_bytes = a->packed_at + packed;
     return a->no_bias ? AL_OK : al_fail(err, AL_NO_MEMORY, "a product");
 }
 
@@ -124,10 +100,8 @@ static enum al_status finish(struct al_builder *b, struct al_draft *d,
     a->n = (size_t)w->dims[w->rank - 1];
     a->n_products = al_value_count(al_value_of(b, n->inputs[0])) / (a->m * a->k);
     a->kern = b->kern;
-    a->epilogue = n->post;
     a->has_add = n->post.add != AL_NO_VALUE;
-    if (!a->has_add)
-        a->post = al_post_of(n);
+    a->post = al_post_of(n);
     d->step.run = run_matmul;
     d->step.args = a;
     d->step.kernel = b->kern->name;

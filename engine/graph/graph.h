@@ -53,6 +53,8 @@ enum al_act {
     AL_ACT_HARD_SWISH,
     AL_ACT_SIGMOID,
     AL_ACT_TANH,
+    AL_ACT_GELU,      /* by erf */
+    AL_ACT_GELU_TANH, /* its approximation */
 };
 
 struct al_epilogue {

@@ -47,6 +47,8 @@ enum al_conv_act {
     AL_CONV_ACT_HARD_SWISH,
     AL_CONV_ACT_SIGMOID,
     AL_CONV_ACT_TANH,
+    AL_CONV_ACT_GELU,      /* by erf */
+    AL_CONV_ACT_GELU_TANH, /* its approximation */
 };
 
 struct al_conv_run {

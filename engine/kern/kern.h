@@ -70,6 +70,13 @@ struct al_channels {
     int32_t x_first, y_first, n;
 };
 
+/* y = (x - mean) / sqrt(variance + epsilon) * scale + bias of one vector of n. */
+struct al_layer_norm {
+    size_t n;
+    float epsilon;
+    const float *scale, *bias; /* n floats each */
+};
+
 /* Fully connected layer on plain vectors: y = act(W x + bias). Work is divided in tiles
  * of AL_FC_TILE outputs that may run on different threads. A row's bits do not depend on
  * n_rows. */
@@ -106,9 +113,18 @@ struct al_fc {
     X(copy_channels, (const struct al_channels *k, const float *x, float *y))            \
     /* Plain vectors. y may be x. */                                                     \
     X(activate_vector, (struct al_post post, size_t n, const float *x, float *y))        \
+    /* y = act(x + z), y = act(x * z), y = x * factor; y may be z, too */                \
+    X(add_vector,                                                                        \
+      (struct al_post post, size_t n, const float *x, const float *z, float *y))         \
+    X(mul_vector,                                                                        \
+      (struct al_post post, size_t n, const float *x, const float *z, float *y))         \
+    X(scale_vector, (size_t n, float factor, const float *x, float *y))                  \
+    X(layer_norm, (const struct al_layer_norm *l, const float *x, float *y))             \
     X(softmax, (size_t n, const float *x, float *y))                                     \
     /* Row-major [n_out][n_in] to the layout `fc` reads; packed is 64-byte aligned. */   \
     X(fc_pack, (size_t n_in, size_t n_out, const float *weights, float *packed))         \
+    /* The same from row-major [n_in][n_out]. */                                         \
+    X(fc_pack_columns, (size_t n_in, size_t n_out, const float *weights, float *packed)) \
     X(fc, (const struct al_fc *f))
 
 struct al_kern {

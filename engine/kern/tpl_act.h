@@ -84,6 +84,37 @@ AL_INLINE vec v_hard_swish(vec x)
     return x * v_min(v_set1(1.0F), v_max(v_zero(), t));
 }
 
+/* x * Phi(x) = x / 2 * erfc(-x / sqrt 2), with the Chebyshev fit of W. Press et al.,
+ * "Numerical Recipes" 6.2 (erfcc): erfc(z) = t exp(-z^2 + p(t)) with t = 1 / (1 + z / 2),
+ * relative error below 1.2e-7, for z >= 0; the other half by erfc(-z) = 2 - erfc(z). */
+AL_INLINE vec v_gelu(vec x)
+{
+    const vec s = x * v_set1(0.707106781F);
+    const vec z = (vec)((ivec)s & INT32_MAX);
+    const vec t = v_set1(1.0F) / v_fma(z, v_set1(0.5F), v_set1(1.0F));
+    vec p = v_set1(0.17087277F);
+
+    p = v_fma(p, t, v_set1(-0.82215223F));
+    p = v_fma(p, t, v_set1(1.48851587F));
+    p = v_fma(p, t, v_set1(-1.13520398F));
+    p = v_fma(p, t, v_set1(0.27886807F));
+    p = v_fma(p, t, v_set1(-0.18628806F));
+    p = v_fma(p, t, v_set1(0.09678418F));
+    p = v_fma(p, t, v_set1(0.37409196F));
+    p = v_fma(p, t, v_set1(1.00002368F));
+    p = v_fma(p, t, v_set1(-1.26551223F));
+    p = t * v_exp(v_fma(-z, z, p));
+    return x * v_set1(0.5F) * v_select(s < 0.0F, p, v_set1(2.0F) - p);
+}
+
+/* Hendrycks and Gimpel's approximation of the above. */
+AL_INLINE vec v_gelu_tanh(vec x)
+{
+    const vec cube = v_fma(x * x * x, v_set1(0.044715F), x);
+
+    return x * v_set1(0.5F) * (v_set1(1.0F) + v_tanh(cube * v_set1(0.797884561F)));
+}
+
 AL_INLINE vec v_act(vec x, const struct al_post *post)
 {
     switch (post->act) {
@@ -101,6 +132,10 @@ AL_INLINE vec v_act(vec x, const struct al_post *post)
         return v_sigmoid(x);
     case AL_CONV_ACT_TANH:
         return v_tanh(x);
+    case AL_CONV_ACT_GELU:
+        return v_gelu(x);
+    case AL_CONV_ACT_GELU_TANH:
+        return v_gelu_tanh(x);
     }
     return x;
 }

@@ -31,34 +31,58 @@ static inline size_t dot_group(size_t n, size_t first)
     return (n - first + groups - 1) / groups;
 }
 
-/* The last `dots` of n_out outputs. */
-static void dot_pack(size_t n_in, size_t dots, const float *weights, float *packed)
+/* A plain matrix of either orientation: element (out, in) lies at out * out_step + in *
+ * in_step. */
+struct fc_plain {
+    size_t n_in, n_out;
+    const float *weights;
+    size_t out_step, in_step;
+};
+
+/* The last `dots` outputs. */
+AL_INLINE void dot_pack(const struct fc_plain *m, size_t dots, float *packed)
 {
+    const float *w = m->weights + (m->n_out - dots) * m->out_step;
+
     for (size_t first = 0, n; first < dots; first += n) {
         n = dot_group(dots, first);
-        for (size_t i = 0; i < n_in; i += 16) {
+        for (size_t i = 0; i < m->n_in; i += 16) {
             for (size_t k = 0; k < n * 16; k++, packed++) {
                 const size_t out = first + k / 16, in = i + k % 16;
-                *packed = in < n_in ? weights[out * n_in + in] : 0.0F;
+                *packed = in < m->n_in ? w[out * m->out_step + in * m->in_step] : 0.0F;
             }
+        }
+    }
+}
+
+AL_INLINE void pack_plain(const struct fc_plain *m, float *packed)
+{
+    const size_t dots = al_fc_dots(m->n_in, m->n_out), chains = m->n_out - dots;
+
+    dot_pack(m, dots, packed + chains * m->n_in);
+    for (size_t t = 0; t < al_fc_tiles(chains); t++) {
+        const size_t lanes = fc_lanes(m->n_out, t), out = t * AL_FC_TILE;
+        const size_t n = chains - out < lanes ? chains - out : lanes;
+        const float *w = m->weights + out * m->out_step;
+
+        for (size_t i = 0; i < m->n_in; i++, w += m->in_step, packed += lanes) {
+            for (size_t k = 0; k < n; k++)
+                packed[k] = w[k * m->out_step];
+            for (size_t k = n; k < lanes; k++)
+                packed[k] = 0.0F;
         }
     }
 }
 
 static void fc_pack(size_t n_in, size_t n_out, const float *weights, float *packed)
 {
-    const size_t dots = al_fc_dots(n_in, n_out), chains = n_out - dots;
+    pack_plain(&(struct fc_plain){ n_in, n_out, weights, n_in, 1 }, packed);
+}
 
-    dot_pack(n_in, dots, weights + chains * n_in, packed + chains * n_in);
-    for (size_t t = 0; t < al_fc_tiles(chains); t++) {
-        const size_t lanes = fc_lanes(n_out, t);
-        for (size_t i = 0; i < n_in; i++) {
-            for (size_t k = 0; k < lanes; k++, packed++) {
-                const size_t out = t * AL_FC_TILE + k;
-                *packed = out < n_out ? weights[out * n_in + i] : 0.0F;
-            }
-        }
-    }
+static void fc_pack_columns(size_t n_in, size_t n_out, const float *weights,
+                            float *packed)
+{
+    pack_plain(&(struct fc_plain){ n_in, n_out, weights, 1, n_out }, packed);
 }
 
 /* Rows that share a pass, and inputs of a chunk (64 KB of weights). */
@@ -140,18 +164,27 @@ static const fc_kernel_fn fc_four[9] = { [1] = fc_4x1,
 #endif
 };
 
-/* Bias, activation, and the rows' own length. */
-static void fc_store(const struct al_fc *f, size_t first, size_t n, float *acc, float *y)
+/* The bias of `n` outputs from `first` on, padded to a tile. */
+static void fc_bias(const struct al_fc *f, size_t first, size_t n, float *bias)
 {
-    float bias[AL_FC_TILE] = { 0 };
-
+    memset(bias, 0, AL_FC_TILE * sizeof(float));
     memcpy(bias, f->bias + first, n * sizeof(float));
-    for (size_t k = 0; k < n; k += AL_BLOCK)
-        v_store(acc + k, v_act(v_load(acc + k) + v_load(bias + k), &f->post));
-    memcpy(y + first, acc, n * sizeof(float));
 }
 
-/* `n` dot products: y[k] = x . w's row k. `end` holds the inputs past the last whole 16,
+/* Activates `n` sums, of which there is room for a whole vector more, and stores them. */
+static void fc_store(const struct al_fc *f, size_t n, float *sums, float *y)
+{
+    size_t k = 0;
+
+    for (; k + AL_BLOCK <= n; k += AL_BLOCK)
+        v_store(y + k, v_act(v_load(sums + k), &f->post));
+    if (k < n) {
+        v_store(sums + k, v_act(v_load(sums + k), &f->post));
+        memcpy(y + k, sums + k, (n - k) * sizeof(float));
+    }
+}
+
+/* `n` dot products: y[k] += x . w's row k. `end` holds the inputs past the last whole 16,
  * zero-padded, if there are any. */
 struct dot_part {
     size_t n_in;
@@ -186,7 +219,7 @@ AL_INLINE void dot_kernel(const int n, const struct dot_part *d)
         dot_add(n, d->end, w, acc);
     AL_UNROLL
     for (int k = 0; k < n; k++)
-        d->y[k] = v_sum(acc[k]);
+        d->y[k] += v_sum(acc[k]);
 }
 
 typedef void (*dot_kernel_fn)(const struct dot_part *d);
@@ -209,8 +242,8 @@ static const dot_kernel_fn dot_kernels[DOT_MOST + 1] = { NULL,  dot_1, dot_2,
                                                          dot_3, dot_4, dot_5,
                                                          dot_6, dot_7, dot_8 };
 
-/* The dot products of one row, a group at a time. */
-static void fc_dots(const struct al_fc *f, size_t dots, size_t row)
+/* The dot products of one row, a group at a time; `bias` is padded. */
+static void fc_dots(const struct al_fc *f, size_t dots, size_t row, const float *bias)
 {
     const size_t chains = f->n_out - dots, whole = f->n_in / 16 * 16;
     float end[16] = { 0 }, sums[AL_FC_TILE];
@@ -219,26 +252,28 @@ static void fc_dots(const struct al_fc *f, size_t dots, size_t row)
     };
 
     memcpy(end, f->x[row] + whole, (f->n_in - whole) * sizeof(float));
+    memcpy(sums, bias, sizeof(sums));
     for (size_t first = 0, n; first < dots; first += n) {
         n = dot_group(dots, first);
         part.y = sums + first;
         dot_kernels[n](&part);
         part.w += n * ((f->n_in + 15) / 16 * 16);
     }
-    fc_store(f, chains, dots, sums, f->y[row]);
+    fc_store(f, dots, sums, f->y[row] + chains);
 }
 
-/* `rows` (1 or 4) rows, one chunk, all lanes of the tile; `sums` as fc_part's y. */
-static void fc_chunk(struct fc_part part, size_t rows, const float *w, float *sums)
+/* `rows` (1 or 4) rows, one chunk of weights `w`, all lanes of the tile; `sums` as
+ * fc_part's y. */
+static void fc_chunk(struct fc_part *part, size_t rows, const float *w, float *sums)
 {
     size_t step = rows == 4 ? FC_FOUR_BLOCKS : FC_ONE_BLOCKS;
 
-    for (size_t k = 0; k < part.lanes; k += step * AL_BLOCK) {
-        while (k + step * AL_BLOCK > part.lanes)
+    for (size_t k = 0; k < part->lanes; k += step * AL_BLOCK) {
+        while (k + step * AL_BLOCK > part->lanes)
             step /= 2;
-        part.w = w + k;
-        part.y = sums + k;
-        (rows == 4 ? fc_four : fc_one)[step](&part);
+        part->w = w + k;
+        part->y = sums + k;
+        (rows == 4 ? fc_four : fc_one)[step](part);
     }
 }
 
@@ -248,9 +283,12 @@ static void fc_tile(const struct al_fc *f, size_t tile, size_t first, size_t n_r
     const size_t lanes = fc_lanes(f->n_out, tile), out = tile * AL_FC_TILE;
     const size_t n = f->n_out - out < AL_FC_TILE ? f->n_out - out : AL_FC_TILE;
     const float *w = f->weights + out * f->n_in;
-    float sums[FC_ROWS * AL_FC_TILE];
+    float sums[FC_ROWS * AL_FC_TILE], bias[AL_FC_TILE];
 
-    memset(sums, 0, n_rows * AL_FC_TILE * sizeof(float));
+    fc_bias(f, out, n, bias);
+    for (size_t r = 0; r < n_rows; r++)
+        for (size_t k = 0; k < lanes; k += AL_BLOCK)
+            v_store(sums + r * AL_FC_TILE + k, v_load(bias + k));
     for (size_t i = 0; i < f->n_in; i += FC_CHUNK, w += FC_CHUNK * lanes) {
         struct fc_part part = { .n_in = f->n_in - i < FC_CHUNK ? f->n_in - i : FC_CHUNK,
                                 .lanes = lanes,
@@ -258,25 +296,29 @@ static void fc_tile(const struct al_fc *f, size_t tile, size_t first, size_t n_r
         for (size_t r = 0, rows; r < n_rows; r += rows) {
             rows = r + 4 <= n_rows ? 4 : 1;
             part.x = f->x + first + r;
-            fc_chunk(part, rows, w, sums + r * AL_FC_TILE);
+            fc_chunk(&part, rows, w, sums + r * AL_FC_TILE);
         }
     }
     for (size_t r = 0; r < n_rows; r++)
-        fc_store(f, out, n, sums + r * AL_FC_TILE, f->y[first + r]);
+        fc_store(f, n, sums + r * AL_FC_TILE, f->y[first + r] + out);
 }
 
 static void fc(const struct al_fc *f)
 {
-    const size_t dots = al_fc_dots(f->n_in, f->n_out);
-    const size_t chain_tiles = al_fc_tiles(f->n_out - dots);
+    const size_t dots = al_fc_dots(f->n_in, f->n_out), chains = f->n_out - dots;
+    const size_t chain_tiles = al_fc_tiles(chains);
+    size_t t = f->tile_begin;
 
-    for (size_t t = f->tile_begin; t < f->tile_end; t++) {
-        for (size_t r = 0; r < f->n_rows && t == chain_tiles; r++)
-            fc_dots(f, dots, r);
-        if (t == chain_tiles)
-            break;
+    for (; t < f->tile_end && t < chain_tiles; t++) {
         for (size_t r = 0; r < f->n_rows; r += FC_ROWS)
             fc_tile(f, t, r, f->n_rows - r < FC_ROWS ? f->n_rows - r : FC_ROWS);
+    }
+    if (t < f->tile_end && dots) {
+        float bias[AL_FC_TILE];
+
+        fc_bias(f, chains, dots, bias);
+        for (size_t r = 0; r < f->n_rows; r++)
+            fc_dots(f, dots, r, bias);
     }
 }
 

@@ -11,6 +11,7 @@
 #include "engine/kern/tpl_map.h"
 #include "engine/kern/tpl_narrow.h"
 #include "engine/kern/tpl_pool.h"
+#include "engine/kern/tpl_vector.h"
 #include "engine/kern/tpl_winograd.h"
 
 const struct al_kern JOIN(al_kern_, ISA) = { .name = ISA_NAME,

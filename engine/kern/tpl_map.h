@@ -246,32 +246,4 @@ static void copy_channels(const struct al_channels *k, const float *x, float *y)
         zero_tail_lanes(&k->y, y);
 }
 
-static void activate_vector(struct al_post post, size_t n, const float *x, float *y)
-{
-    size_t i = 0;
-    float tail[AL_BLOCK] = { 0 };
-
-    for (; i + AL_BLOCK <= n; i += AL_BLOCK)
-        v_store(y + i, v_act(v_load(x + i), &post));
-    memcpy(tail, x + i, (n - i) * sizeof(float));
-    v_store(tail, v_act(v_load(tail), &post));
-    memcpy(y + i, tail, (n - i) * sizeof(float));
-}
-
-/* The sum is taken in double, in order, so that it does not depend on the vector. */
-static void softmax(size_t n, const float *x, float *y)
-{
-    float top = -INFINITY;
-    double sum = 0.0;
-
-    for (size_t i = 0; i < n; i++)
-        top = x[i] > top ? x[i] : top;
-    for (size_t i = 0; i < n; i++) {
-        y[i] = expf(x[i] - top);
-        sum += (double)y[i];
-    }
-    for (size_t i = 0; i < n; i++)
-        y[i] = (float)((double)y[i] / sum);
-}
-
 #endif

@@ -188,6 +188,10 @@ static bool as_epilogue(const struct al_graph *g, const struct al_node *n,
     case AL_OP_TANH:
         p->act = AL_ACT_TANH;
         return true;
+    case AL_OP_GELU:
+        p->act = al_node_string(n, "approximate", "none")[0] == 't' ? AL_ACT_GELU_TANH
+                                                                    : AL_ACT_GELU;
+        return true;
     case AL_OP_CLIP:
         p->act = AL_ACT_CLIP;
         return clip_bound(g, n, 1, "min", -INFINITY, &p->a) &&
@@ -206,7 +210,8 @@ static bool takes_activation(const struct al_node *n)
 /* Whether a larger input never gives a smaller result. */
 static bool is_monotone(const struct al_epilogue *p)
 {
-    return p->act != AL_ACT_HARD_SWISH && (p->act != AL_ACT_LEAKY_RELU || p->a >= 0.0F) &&
+    return p->act != AL_ACT_HARD_SWISH && p->act != AL_ACT_GELU &&
+           p->act != AL_ACT_GELU_TANH && (p->act != AL_ACT_LEAKY_RELU || p->a >= 0.0F) &&
            (p->act != AL_ACT_CLIP || p->a <= p->b);
 }
 

@@ -157,6 +157,12 @@ float reference_act(float x, enum al_conv_act act, float a, float b)
         return (float)(1.0 / (1.0 + exp(-(double)x)));
     case AL_CONV_ACT_TANH:
         return (float)tanh((double)x);
+    case AL_CONV_ACT_GELU:
+        return (float)(0.5 * (double)x * erfc(-(double)x * M_SQRT1_2));
+    case AL_CONV_ACT_GELU_TANH:
+        return (float)(0.5 * (double)x *
+                       (1 + tanh(M_SQRT1_2 * M_2_SQRTPI *
+                                 ((double)x + 0.044715 * pow((double)x, 3)))));
     }
     return x;
 }

@@ -111,7 +111,7 @@ static void one_by_one_is_right_flat_and_by_rows(void **unused)
 static void every_activation_and_addition_is_right(void **unused)
 {
     (void)unused;
-    for (int act = AL_CONV_ACT_NONE; act <= AL_CONV_ACT_TANH; act++) {
+    for (int act = AL_CONV_ACT_NONE; act <= AL_CONV_ACT_GELU_TANH; act++) {
         for (int i = 0; i < 4; i++) {
             struct problem p = { .s = square(5, 21, 8, 3, 1, 1, 1),
                                  .act = (enum al_conv_act)act,

@@ -77,11 +77,26 @@ static void run(const struct al_kern *k, const struct layer *l, size_t first,
     }
 }
 
+/* Packing the transposed matrix gives the same. */
+static void check_packing(const struct al_kern *k, const struct layer *l)
+{
+    struct guarded columns = guarded_new(l->weights.n), packed = guarded_new(l->packed.n);
+
+    for (size_t i = 0; i < l->n_in; i++)
+        for (size_t o = 0; o < l->n_out; o++)
+            columns.data[i * l->n_out + o] = l->weights.data[o * l->n_in + i];
+    k->fc_pack_columns(l->n_in, l->n_out, columns.data, packed.data);
+    check_same_bits("fc_pack_columns", packed.data, l->packed.data, packed.n);
+    guarded_free(&columns);
+    guarded_free(&packed);
+}
+
 static void check_layer(const struct al_kern *k, size_t n_in, size_t n_out)
 {
     struct layer l = layer_new(k, n_in, n_out);
     struct guarded alone[N_ROWS], together[N_ROWS];
 
+    check_packing(k, &l);
     for (size_t r = 0; r < N_ROWS; r++) {
         run(k, &l, r, 1, &alone[r]);
         check_near("fc", alone[r].data, l.want[r].data, n_out,

@@ -152,8 +152,8 @@ static void check_eltwise_in(const struct al_kern *k, enum operation op,
 static void check_eltwise(const struct al_kern *k, int32_t c)
 {
     struct eltwise_case e = { .x = some_map(c) };
-    const struct al_post post = { (enum al_conv_act)(c % (AL_CONV_ACT_TANH + 1)), 0.25F,
-                                  0.75F };
+    const struct al_post post = { (enum al_conv_act)(c % (AL_CONV_ACT_GELU_TANH + 1)),
+                                  0.25F, 0.75F };
 
     e.z = e.y = e.x;
     e.z.halo = some_halo();
@@ -221,7 +221,7 @@ static void check_activate_vector(const struct al_kern *k, int32_t c)
     const size_t n = (size_t)c;
     struct guarded x = guarded_random(n), y = guarded_new(n), want = guarded_new(n);
 
-    for (int act = AL_CONV_ACT_NONE; act <= AL_CONV_ACT_TANH; act++) {
+    for (int act = AL_CONV_ACT_NONE; act <= AL_CONV_ACT_GELU_TANH; act++) {
         for (size_t i = 0; i < n; i++) {
             x.data[i] = 12.0F * check_random();
             want.data[i] = reference_act(x.data[i], (enum al_conv_act)act, 0.1F, 6.0F);
@@ -248,7 +248,7 @@ static void not_a_number_stays_one(void **unused)
 
     (void)unused;
     for (size_t i = 0; i < n; i++) {
-        for (int act = AL_CONV_ACT_NONE; act <= AL_CONV_ACT_TANH; act++) {
+        for (int act = AL_CONV_ACT_NONE; act <= AL_CONV_ACT_GELU_TANH; act++) {
             float x[3] = { 1.0F, NAN, -1.0F };
             tables[i]->activate_vector((struct al_post){ (enum al_conv_act)act, 0, 1 }, 3,
                                        x, x);
@@ -277,6 +277,97 @@ static void check_softmax(const struct al_kern *k, int32_t c)
     guarded_free(&want);
 }
 
+/* Softmax of what a mask excludes is zero, and long rows add up to one. */
+static void softmax_of_minus_infinity_is_zero(void **unused)
+{
+    const struct al_kern *tables[2];
+    const size_t n = check_tables(tables);
+
+    (void)unused;
+    for (size_t i = 0; i < n; i++) {
+        float x[37];
+        double sum = 0;
+
+        for (size_t k = 0; k < 37; k++)
+            x[k] = k % 3 ? -INFINITY : 0.01F * (float)k;
+        tables[i]->softmax(37, x, x);
+        for (size_t k = 0; k < 37; k++) {
+            sum += (double)x[k];
+            assert_true(k % 3 == 0 || (x[k] <= 0 && x[k] >= 0));
+        }
+        assert_true(fabs(sum - 1) < 1e-6);
+    }
+}
+
+/* A mean a thousand times the deviation must cost no digits. */
+static void check_layer_norm(const struct al_kern *k, int32_t c)
+{
+    const size_t n = (size_t)c;
+    struct guarded x = guarded_random(n), y = guarded_new(n), want = guarded_new(n);
+    struct guarded scale = guarded_random(n), bias = guarded_random(n);
+    double mean = 0, squares = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        x.data[i] = (c % 2 ? 1000.3F : 0) + x.data[i];
+        mean += (double)x.data[i] / (double)n;
+    }
+    for (size_t i = 0; i < n; i++)
+        squares += ((double)x.data[i] - mean) * ((double)x.data[i] - mean);
+    for (size_t i = 0; i < n; i++)
+        want.data[i] = (float)(((double)x.data[i] - mean) /
+                                   sqrt(squares / (double)n + (double)1e-5F) *
+                                   (double)scale.data[i] +
+                               (double)bias.data[i]);
+    k->layer_norm(&(struct al_layer_norm){ n, 1e-5F, scale.data, bias.data }, x.data,
+                  y.data);
+    check_near("layer_norm", y.data, want.data, n, 1e-6F);
+    k->layer_norm(&(struct al_layer_norm){ n, 1e-5F, scale.data, bias.data }, x.data,
+                  x.data);
+    check_same_bits("layer_norm in place", x.data, y.data, n);
+    guarded_free(&x);
+    guarded_free(&y);
+    guarded_free(&want);
+    guarded_free(&scale);
+    guarded_free(&bias);
+}
+
+static void layer_norm_is_right_far_from_zero(void **unused)
+{
+    (void)unused;
+    for_tables(check_layer_norm);
+}
+
+static void check_pair_of_vectors(const struct al_kern *k, int32_t c)
+{
+    const struct al_post relu = { AL_CONV_ACT_RELU, 0, 0 };
+    const size_t n = (size_t)c;
+    struct guarded x = guarded_random(n), z = guarded_random(n), y = guarded_new(n);
+    struct guarded want = guarded_new(n);
+
+    for (size_t i = 0; i < n; i++)
+        want.data[i] = fmaxf(0, x.data[i] + z.data[i]);
+    k->add_vector(relu, n, x.data, z.data, y.data);
+    check_same_bits("add_vector", y.data, want.data, n);
+    for (size_t i = 0; i < n; i++)
+        want.data[i] = fmaxf(0, x.data[i] * z.data[i]);
+    k->mul_vector(relu, n, x.data, z.data, y.data);
+    check_near("mul_vector", y.data, want.data, n, 0);
+    for (size_t i = 0; i < n; i++)
+        want.data[i] = x.data[i] * 0.3F;
+    k->scale_vector(n, 0.3F, x.data, x.data);
+    check_same_bits("scale_vector", x.data, want.data, n);
+    guarded_free(&x);
+    guarded_free(&z);
+    guarded_free(&y);
+    guarded_free(&want);
+}
+
+static void sums_and_products_of_vectors_are_right(void **unused)
+{
+    (void)unused;
+    for_tables(check_pair_of_vectors);
+}
+
 static void softmax_is_right_and_does_not_overflow(void **unused)
 {
     (void)unused;
@@ -292,6 +383,9 @@ int check_map(void)
         cmocka_unit_test(activations_of_vectors_are_right),
         cmocka_unit_test(not_a_number_stays_one),
         cmocka_unit_test(softmax_is_right_and_does_not_overflow),
+        cmocka_unit_test(softmax_of_minus_infinity_is_zero),
+        cmocka_unit_test(layer_norm_is_right_far_from_zero),
+        cmocka_unit_test(sums_and_products_of_vectors_are_right),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -125,6 +125,8 @@ static void epilogues_add_first_and_activate_then(void **state)
         { { .act = AL_ACT_HARD_SWISH }, 0 },
         { { .act = AL_ACT_SIGMOID }, 0.0474258736F },
         { { .act = AL_ACT_TANH }, -0.995054781F },
+        { { .act = AL_ACT_GELU }, -0.00404969409F },
+        { { .act = AL_ACT_GELU_TANH }, -0.00363737741F },
     };
 
     (void)state;
