@@ -1,0 +1,104 @@
+"""What /metrics says after answers, refusals, time-outs and clients that left: sound to
+promtool (where it is installed), every histogram consistent, nothing lost between counters."""
+import json
+import re
+import shutil
+import socket
+import subprocess
+import unittest
+
+from daemon import IMAGE, MODEL, DaemonCase, main
+
+CLASSIFY = f"/v1/models/{MODEL}:classify"
+SLEEP = "/v2/models/sleep/infer"
+SAMPLE = re.compile(r'^(\w+)(?:\{(.*)\})? (\S+)$')
+
+
+def nap(ms, **parameters):
+    return json.dumps({"parameters": parameters, "inputs": [
+        {"name": "INPUT0", "datatype": "FP32", "shape": [1, 1], "data": [ms]}]})
+
+
+def samples(text):
+    """{(name, labels): value}; labels as a frozenset of key="value" texts."""
+    found = {}
+    for line in text.splitlines():
+        if line and not line.startswith("#"):
+            name, labels, value = SAMPLE.match(line).groups()
+            key = name, frozenset(re.findall(r'\w+="(?:[^"\\]|\\.)*"', labels or ""))
+            if key in found:
+                raise AssertionError(f"twice: {line}")
+            found[key] = float(value)
+    return found
+
+
+class Metrics(DaemonCase):
+    options = {"test_models": "true", "workers": 2, "max_queue_rows": 8}
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        d = cls.daemon
+        for query in ("", "?max_loss=0", "?max_loss=0.05"):
+            for _ in range(20):
+                d.ask("POST", CLASSIFY + query, IMAGE)
+        d.ask("POST", CLASSIFY, b"no image")
+        d.ask("POST", SLEEP, nap(300, deadline_us=50000))
+        request = nap(300).encode()
+        head = f"POST {SLEEP} HTTP/1.1\r\nHost: a\r\nContent-Length: {len(request)}\r\n\r\n"
+        left = [socket.create_connection(("127.0.0.1", d.port)) for _ in range(12)]
+        for s in left:
+            s.sendall(head.encode() + request)
+        d.ask("POST", SLEEP, nap(1))
+        for s in left:
+            s.close()
+        while d.stats()["in_flight"]["images"]:
+            pass
+        cls.text = d.ask("GET", "/metrics")[2].decode()
+        cls.samples = samples(cls.text)
+
+    def total(self, name, *labels):
+        return sum(v for (n, ls), v in self.samples.items() if n == name and set(labels) <= ls)
+
+    @unittest.skipUnless(shutil.which("promtool"), "promtool is not installed")
+    def test_promtool_finds_nothing_to_complain_about(self):
+        done = subprocess.run(["promtool", "check", "metrics"], input=self.text, text=True,
+                              capture_output=True)
+        self.assertEqual((done.returncode, done.stdout + done.stderr), (0, ""))
+
+    def test_buckets_never_fall_and_end_at_the_count(self):
+        series = {}
+        for (name, labels), value in self.samples.items():
+            if name.endswith("_bucket"):
+                le = next(l for l in labels if l.startswith("le="))
+                bound = float(le[4:-1].replace("+Inf", "inf"))
+                series.setdefault((name[:-7], labels - {le}), []).append((bound, value))
+        self.assertGreater(len(series), 5)
+        for (name, labels), buckets in series.items():
+            counts = [value for _, value in sorted(buckets)]
+            self.assertEqual(counts, sorted(counts), name)
+            self.assertEqual(sorted(buckets)[-1][0], float("inf"), name)
+            self.assertEqual(counts[-1], self.samples[name + "_count", labels], name)
+
+    def test_every_image_accepted_is_in_exactly_one_counter(self):
+        models = {m["name"]: m for m in self.daemon.stats()["models"]}
+        for name in (MODEL, "sleep"):
+            label = f'model="{name}"'
+            rows = self.total("alight_rows_total", label)
+            failed = self.total("alight_rows_failed_total", label)
+            self.assertEqual(rows + failed, models[name]["images"]["accepted"], name)
+            self.assertEqual(self.total("alight_exit_duration_seconds_count", label), rows)
+        self.assertEqual(self.total("alight_rows_total", f'model="{MODEL}"'), 60)
+        self.assertEqual(self.total("alight_inflight_rows"), 0)
+
+    def test_every_way_to_fail_has_its_reason(self):
+        def rejected(model, reason):
+            return self.total("alight_rejected_total", f'model="{model}"', f'reason="{reason}"')
+        self.assertEqual(rejected(MODEL, "decode"), 1)
+        self.assertEqual(rejected("sleep", "deadline"), 1)
+        self.assertGreaterEqual(rejected("sleep", "queue_rows"), 1)
+        self.assertGreaterEqual(rejected("sleep", "cancelled"), 1)
+
+
+if __name__ == "__main__":
+    main()

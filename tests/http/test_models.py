@@ -1,0 +1,117 @@
+"""Models at run time: a watched folder, unloading with requests in flight, a full queue."""
+import json
+import os
+import pathlib
+import shutil
+import tempfile
+import threading
+import time
+import unittest
+
+from daemon import IMAGE, MODEL, MODELS, Daemon, DaemonCase, main
+
+SLEEP = "/v2/models/sleep/infer"
+
+
+def classify(name=MODEL):
+    return f"/v1/models/{name}:classify"
+
+
+def nap(ms):
+    return json.dumps({"inputs": [
+        {"name": "INPUT0", "datatype": "FP32", "shape": [1, 1], "data": [ms]}]})
+
+
+class Request(threading.Thread):
+    """One request on its own connection; `answer` is (status, headers, body)."""
+
+    def __init__(self, daemon, *request):
+        super().__init__()
+        self.daemon_asked, self.request, self.answer = daemon, request, None
+        self.start()
+
+    def run(self):
+        self.answer = self.daemon_asked.ask(*self.request)
+
+
+def wait_until(condition, limit=30):
+    end = time.monotonic() + limit
+    while not condition():
+        if time.monotonic() > end:
+            raise AssertionError("it never came to it")
+        time.sleep(0.01)
+
+
+class Watched(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.models = pathlib.Path(self.folder.name)
+        shutil.copytree(MODELS / MODEL, self.models / MODEL)
+        self.daemon = Daemon(models=self.models, poll_models_ms=50)
+
+    def tearDown(self):
+        self.assertEqual(self.daemon.stop(), 0)
+        self.folder.cleanup()
+
+    def status(self, name=MODEL):
+        return self.daemon.ask("POST", classify(name), IMAGE)[0]
+
+    def test_packages_that_come_change_and_go_are_noticed(self):
+        self.assertEqual(self.status("other"), 404)
+        shutil.copytree(MODELS / MODEL, self.models / "coming")
+        (self.models / "coming").rename(self.models / "other")  # whole, or not at all
+        wait_until(lambda: self.status("other") == 200)
+        loads = self.daemon.text().count('event="model loaded" model=other')
+        os.utime(self.models / "other/1/model.onnx")
+        wait_until(lambda: self.daemon.text().count('event="model loaded" model=other') > loads)
+        self.assertEqual(self.status("other"), 200)
+        (self.models / "other").rename(self.models.parent / f"{self.models.name}-gone")
+        wait_until(lambda: self.status("other") != 200)
+        shutil.rmtree(self.models.parent / f"{self.models.name}-gone")
+        self.assertEqual(self.status(), 200)
+
+    def test_a_change_that_cannot_be_loaded_leaves_the_old_one_serving(self):
+        fresh = self.models / MODEL / "1/fresh"
+        fresh.write_bytes(b"no model")
+        fresh.rename(self.models / MODEL / "1/model.onnx")
+        wait_until(lambda: "level=error" in self.daemon.text())
+        self.assertEqual(self.status(), 200)
+
+
+class InFlight(DaemonCase):
+    options = {"test_models": "true", "workers": 1}
+
+    def test_an_unloaded_model_answers_what_it_had_accepted(self):
+        d = self.daemon
+        busy = Request(d, "POST", SLEEP, nap(1500))
+        wait_until(lambda: d.stats()["in_flight"]["images"] == 1)
+        waiting = [Request(d, "POST", classify(), IMAGE) for _ in range(3)]
+        wait_until(lambda: d.stats()["in_flight"]["images"] == 4)
+        self.assertEqual(d.ask("POST", f"/v2/repository/models/{MODEL}/unload")[0], 200)
+        self.assertEqual(d.ask("POST", classify(), IMAGE)[0], 503)
+        self.assertEqual(d.stats()["in_flight"]["images"], 4)
+        for request in [busy, *waiting]:
+            request.join()
+            self.assertEqual(request.answer[0], 200)
+
+
+class Bytes(DaemonCase):
+    options = {"test_models": "true", "workers": 1, "max_queue_bytes": 2000000}
+
+    def test_a_queue_full_of_bytes_refuses_and_one_that_never_fits_is_too_large(self):
+        d = self.daemon
+        large = nap(1000) + " " * 600000
+        under_way = [Request(d, "POST", SLEEP, large) for _ in range(3)]
+        wait_until(lambda: d.stats()["in_flight"]["images"] == 3)
+        status, headers, body = d.ask("POST", SLEEP, large)
+        self.assertEqual(status, 503, body)
+        self.assertGreaterEqual(int(headers["Retry-After"]), 1)
+        self.assertEqual(d.ask("POST", SLEEP, nap(1))[0], 200)  # a small one still fits
+        self.assert_error(d.ask("POST", SLEEP, nap(1) + " " * 2500000), 413)
+        for request in under_way:
+            request.join()
+            self.assertEqual(request.answer[0], 200)
+
+
+if __name__ == "__main__":
+    main()
