@@ -9,7 +9,7 @@
 #include "engine/engine.h"
 #include "package/image.h"
 
-#define PK_MAX_BATCH 1024
+#define PK_MAX_BATCH 128
 
 struct json_t;
 

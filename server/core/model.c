@@ -1,5 +1,6 @@
 #include "server/core/model.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,6 +8,7 @@ struct sv_model *sv_model_new(const struct sv_model_params *p)
 {
     struct sv_model *m = calloc(1, sizeof(*m));
 
+    assert(p->max_batch >= 1 && p->max_batch <= SV_MAX_BATCH);
     if (!m)
         return NULL;
     atomic_init(&m->n_refs, 1);

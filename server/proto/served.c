@@ -3,9 +3,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "package/manifest.h"
 #include "server/core/model.h"
 
 #define BUILTIN_MAX_BATCH 8
+
+_Static_assert(PK_MAX_BATCH <= SV_MAX_BATCH, "a job holds a batch of any package");
 
 static enum al_status describe(struct sv_served *s, struct al_error *err)
 {
