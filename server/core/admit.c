@@ -54,7 +54,7 @@ static void activate(struct sv_sched *s, struct sv_model *m)
         m->virtual_ns = s->virtual_ns;
 }
 
-static uint32_t retry_after_s(const struct sv_sched *s)
+uint32_t sv_sched_retry_after_s(const struct sv_sched *s)
 {
     uint64_t seconds = (sv_sched_drain_ns(s) + SECOND_NS - 1) / SECOND_NS;
 
@@ -72,7 +72,7 @@ enum al_status sv_sched_submit(struct sv_sched *s, struct sv_request *r, uint64_
 
     if (status != AL_OK) {
         m->counters->n_refused[status]++;
-        *ret_retry_after_s = retry_after_s(s);
+        *ret_retry_after_s = sv_sched_retry_after_s(s);
         return status;
     }
     s->n_rows += r->n_rows;
@@ -102,8 +102,10 @@ enum al_status sv_sched_reserve(struct sv_sched *s, struct sv_request *r, uint32
         return AL_TOO_LARGE;
     status =
         fits(s, r->model, n_rows, r->size_bytes + extra_bytes, more_rows, extra_bytes);
-    if (status != AL_OK)
+    if (status != AL_OK) {
+        r->rejected = true;
         return status;
+    }
     s->n_rows = s->n_rows - r->n_rows + n_rows;
     r->model->counters->n_rows += n_rows;
     r->model->counters->n_rows -= r->n_rows;

@@ -3,7 +3,7 @@
  * exit, microseconds) and renders from that, so every snapshot adds up exactly:
  *
  *   rows accepted = sum of rows over exits + rows failed + rows still on their way
- *   requests accepted = requests answered by status + requests still on their way */
+ *   requests accepted = requests answered by status + cancelled + still on their way */
 #ifndef SV_CORE_COUNTERS_H
 #define SV_CORE_COUNTERS_H
 

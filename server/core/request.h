@@ -83,6 +83,7 @@ struct sv_request {
     uint32_t n_left;    /* rows with their final answer */
     uint32_t n_running; /* jobs and rows workers hold */
     bool cancelled, released;
+    bool rejected;                     /* by sv_sched_reserve, which counted why */
     uint64_t due_ns;                   /* order in the queues */
     uint64_t queue_ns;                 /* waited for decoding */
     struct sv_heap_node node;          /* in the decode queue */

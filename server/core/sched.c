@@ -190,7 +190,7 @@ static void decoded(struct sv_sched *s, struct sv_request *r, enum al_status sta
     if (r->state == SV_REQUEST_DONE)
         return;
     if (status != AL_OK) {
-        if (status != AL_OVERLOADED)
+        if (!r->rejected)
             r->model->counters->n_rejected[SV_REJECT_DECODE]++;
         sv_close(s, r, status, now_ns);
         sv_outbox_answer(out, r);

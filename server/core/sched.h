@@ -117,7 +117,9 @@ bool sv_sched_has_work(const struct sv_sched *s);
 size_t sv_sched_n_active(const struct sv_sched *s); /* requests on their way */
 size_t sv_sched_n_rows(const struct sv_sched *s);   /* admitted rows on their way */
 size_t sv_sched_n_bytes(const struct sv_sched *s);
-/* Estimated time to work off everything accepted so far. */
+/* Estimated time to work off everything accepted so far, and the same for a client that
+ * is to come again: whole seconds, 1 to 3600. */
 uint64_t sv_sched_drain_ns(const struct sv_sched *s);
+uint32_t sv_sched_retry_after_s(const struct sv_sched *s);
 
 #endif

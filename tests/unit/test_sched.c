@@ -105,6 +105,8 @@ static void rows_found_by_the_decoder_must_fit_too(void **state)
     finish(&w, &job, MS);
     assert_ptr_equal(answered(&w), &r[1]);
     assert_int_equal(r[1].status, AL_OVERLOADED);
+    assert_int_equal(m->counters->n_rejected[SV_REJECT_QUEUE_ROWS], 1);
+    assert_int_equal(m->counters->n_rejected[SV_REJECT_DECODE], 0);
     expect(&w, &job, SV_JOB_STAGE, 0, 32);
     run(&w, &job, MS, ~0U);
     expect(&w, &job, SV_JOB_STAGE, 0, 28);
@@ -115,6 +117,26 @@ static void rows_found_by_the_decoder_must_fit_too(void **state)
     assert_int_equal(m->counters->stage[0].n_rows, 60);
     put_away(&w, &r[0]);
     put_away(&w, &r[1]);
+    world_done(&w, m);
+}
+
+static void a_request_too_large_for_the_queue_is_counted_once(void **state)
+{
+    struct sv_model *m = model_new("m", 1, 32);
+    struct world w = world_new(1);
+    struct sv_job job = { 0 };
+    struct sv_request r;
+
+    (void)state;
+    submit_new(&w, &r, m);
+    expect(&w, &job, SV_JOB_DECODE, 0, 1);
+    job.status[0] = sv_sched_reserve(w.sched, &r, 101, 0);
+    assert_int_equal(job.status[0], AL_TOO_LARGE);
+    finish(&w, &job, MS);
+    assert_ptr_equal(answered(&w), &r);
+    assert_int_equal(m->counters->n_rejected[SV_REJECT_TOO_LARGE], 1);
+    assert_int_equal(m->counters->n_rejected[SV_REJECT_DECODE], 0);
+    put_away(&w, &r);
     world_done(&w, m);
 }
 
@@ -299,6 +321,7 @@ int main(void)
         cmocka_unit_test(a_full_queue_refuses_and_says_when_to_come_back),
         cmocka_unit_test(bytes_are_bounded_until_they_are_freed),
         cmocka_unit_test(rows_found_by_the_decoder_must_fit_too),
+        cmocka_unit_test(a_request_too_large_for_the_queue_is_counted_once),
         cmocka_unit_test(a_body_that_cannot_be_decoded_fails_alone),
         cmocka_unit_test(
             at_the_deadline_the_best_answer_goes_out_while_its_row_still_runs),
