@@ -91,6 +91,8 @@ static enum al_status reserve(void *arg, struct sv_call *c, uint32_t n_rows,
 
     pthread_mutex_lock(&pool->mutex);
     s = sv_sched_reserve(pool->sched, &c->request, n_rows, extra_bytes);
+    if (s == AL_OVERLOADED)
+        c->retry_after_s = sv_sched_retry_after_s(pool->sched);
     pthread_mutex_unlock(&pool->mutex);
     return s == AL_OK ? s
                       : al_fail(err, s, "no room for %u rows and %zu bytes", n_rows,
@@ -158,10 +160,11 @@ static bool next_job(struct worker *w, uint64_t elapsed_ns, bool *ret_has_job,
                      struct sv_outbox *out)
 {
     struct sv_pool *pool = w->pool;
-    uint64_t now = uv_hrtime(), retry_ns = UINT64_MAX;
+    uint64_t now, retry_ns = UINT64_MAX;
     bool stopping;
 
     pthread_mutex_lock(&pool->mutex);
+    now = uv_hrtime(); /* under the mutex: the scheduler's time never goes back */
     if (w->job.kind != SV_JOB_NONE)
         sv_sched_finish(pool->sched, &w->job, elapsed_ns, now, out);
     *ret_has_job = sv_sched_take(pool->sched, now, &w->job, out, &retry_ns);
@@ -263,9 +266,10 @@ void sv_pool_submit(struct sv_pool *pool, struct sv_call *c)
 static struct sv_call *submit_all(struct sv_pool *pool, uint64_t *ret_deadline_ns)
 {
     struct sv_call *refused = NULL;
-    uint64_t now = uv_hrtime();
+    uint64_t now;
 
     pthread_mutex_lock(&pool->mutex);
+    now = uv_hrtime();
     for (struct sv_call *c = pool->collected, *next; c; c = next) {
         next = c->next;
         c->next = NULL;
