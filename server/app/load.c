@@ -118,13 +118,13 @@ void sv_load_run(struct sv_load *l)
     l->error.status = pk_package_versions(dir, &versions, &n, &l->error);
     if (l->error.status != AL_OK)
         return;
-    if (n > SV_MAX_VERSIONS)
-        n = SV_MAX_VERSIONS;
+    l->n_skipped = n > SV_MAX_VERSIONS ? n - SV_MAX_VERSIONS : 0;
+    n -= l->n_skipped;
     for (size_t i = 0; i < n; i++) {
         struct sv_loaded *v = &l->versions[i];
 
-        v->version = versions[i];
-        v->stamp = stamp_of(dir, versions[i]);
+        v->version = versions[l->n_skipped + i];
+        v->stamp = stamp_of(dir, v->version);
         v->unchanged = is_known(l, v->version, v->stamp);
         v->error.status = AL_OK;
         if (!v->unchanged)

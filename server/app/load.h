@@ -36,6 +36,7 @@ struct sv_load {
     struct sv_known known[SV_MAX_VERSIONS];
     /* Out. */
     struct al_error error; /* of the package as a whole; status AL_OK without one */
+    size_t n_skipped;      /* the oldest versions, when there are too many */
     size_t n;
     struct sv_loaded versions[SV_MAX_VERSIONS];
 };

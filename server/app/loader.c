@@ -7,10 +7,13 @@
 #include "server/core/model.h"
 #include "server/proto/served.h"
 
+#define MAX_ASKED 64 /* loads by name that wait or run */
+
 struct job {
     struct job *next;
     struct sv_loader *loader;
     char *name; /* NULL: the end of a scan */
+    bool asked; /* by name, not by a scan */
     sv_loaded_fn done;
     void *arg;
     uint64_t start_ns;
@@ -22,6 +25,7 @@ struct sv_loader {
     struct sv_loader_params p;
     struct job *first, **end;
     bool busy;
+    size_t n_asked;
 };
 
 struct sv_loader *sv_loader_new(const struct sv_loader_params *p)
@@ -49,6 +53,7 @@ static void start_next(struct sv_loader *l);
 
 static void finish(struct job *j, const struct al_error *err)
 {
+    j->loader->n_asked -= j->asked;
     if (j->done)
         j->done(j->arg, err);
     free(j->name);
@@ -120,15 +125,30 @@ static void drop_versions(struct sv_loader *l, const struct job *j)
     }
 }
 
+static bool is_in_table(const struct sv_loader *l, const char *name)
+{
+    for (size_t i = 0; i < sv_table_n(l->p.table); i++)
+        if (strcmp(sv_table_at(l->p.table, i)->name, name) == 0)
+            return true;
+    return false;
+}
+
+/* A name that is on the disk no more than in the table leaves no trace: anybody may ask
+ * for any. */
 static const struct al_error *publish(struct sv_loader *l, struct job *j)
 {
     struct sv_load *load = &j->load;
     const struct al_error *failure = NULL;
 
     if (load->error.status != AL_OK) {
-        set_failed(l, j->name, 0, load->error.text);
+        if (load->error.status != AL_NOT_FOUND || is_in_table(l, j->name))
+            set_failed(l, j->name, 0, load->error.text);
         return &load->error;
     }
+    if (load->n_skipped > 0)
+        sv_log(l->p.log, SV_WARNING, "versions skipped: too many",
+               SV_TEXT("model", j->name), SV_NUMBER("skipped", load->n_skipped),
+               SV_NUMBER("limit", SV_MAX_VERSIONS));
     for (size_t i = 0; i < load->n; i++) {
         publish_version(l, j, &load->versions[i]);
         if (load->versions[i].error.status != AL_OK)
@@ -188,35 +208,37 @@ static void start_next(struct sv_loader *l)
     }
 }
 
-static bool queue(struct sv_loader *l, const char *name, sv_loaded_fn done, void *arg)
+static enum al_status queue(struct sv_loader *l, const char *name, bool asked,
+                            sv_loaded_fn done, void *arg, struct al_error *err)
 {
     struct job *j = calloc(1, sizeof(*j));
 
     if (!j || (name && !(j->name = strdup(name)))) {
         free(j);
-        return false;
+        return al_fail(err, AL_NO_MEMORY, "loader");
     }
     j->loader = l;
     j->done = done;
     j->arg = arg;
+    j->asked = asked;
+    l->n_asked += asked;
     *l->end = j;
     l->end = &j->next;
-    return true;
-}
-
-static void report_no_memory(sv_loaded_fn done, void *arg)
-{
-    struct al_error err;
-
-    (void)al_fail(&err, AL_NO_MEMORY, "loader");
-    if (done)
-        done(arg, &err);
+    return AL_OK;
 }
 
 void sv_loader_load(struct sv_loader *l, const char *name, sv_loaded_fn done, void *arg)
 {
-    if (!queue(l, name, done, arg))
-        report_no_memory(done, arg);
+    struct al_error err;
+    enum al_status s;
+
+    if (l->n_asked >= MAX_ASKED)
+        s = al_fail(&err, AL_OVERLOADED, "%zu loads are waiting, the limit is %d",
+                    l->n_asked, MAX_ASKED);
+    else
+        s = queue(l, name, true, done, arg, &err);
+    if (s != AL_OK && done)
+        done(arg, &err);
     start_next(l);
 }
 
@@ -290,9 +312,9 @@ void sv_loader_scan(struct sv_loader *l, sv_loaded_fn done, void *arg)
     drop_missing(l, names, n);
     for (size_t i = 0; i < n; i++)
         if (!is_unloaded(l, names[i]))
-            (void)queue(l, names[i], NULL, NULL);
+            (void)queue(l, names[i], false, NULL, NULL, &err);
     sv_load_list_free(names, n);
-    if (!queue(l, NULL, done, arg))
-        report_no_memory(done, arg);
+    if (queue(l, NULL, false, done, arg, &err) != AL_OK && done)
+        done(arg, &err);
     start_next(l);
 }

@@ -230,7 +230,8 @@ static enum MHD_Result on_complete(struct sv_exchange *x)
     if (x->reply.status)
         return sv_respond(x);
     x->route->handle(x);
-    return x->state == SV_EXCHANGE_PARKED ? MHD_YES : sv_respond(x);
+    /* Parked, and perhaps answered already: then libmicrohttpd comes again. */
+    return x->state == SV_EXCHANGE_BODY ? sv_respond(x) : MHD_YES;
 }
 
 enum MHD_Result sv_handler(void *cls, struct MHD_Connection *mhd, const char *path,
