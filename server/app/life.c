@@ -189,19 +189,23 @@ static void apply(struct sv_app *app, struct sv_config *fresh)
 static void on_hangup(uv_signal_t *signal, int number)
 {
     struct sv_app *app = signal->data;
+    bool ready = app->life.state == SV_LIFE_READY;
     struct sv_config fresh;
     enum sv_command command;
     struct al_error err;
 
     (void)number;
     sv_access_log_reopen(app->access_log);
-    sv_notify("RELOADING=1");
+    if (ready)
+        sv_notify("RELOADING=1");
     if (sv_config_load(app->argc, app->argv, &fresh, &command, &err) == AL_OK)
         apply(app, &fresh);
     else
         sv_log(&app->log, SV_ERROR, "configuration not reloaded",
                SV_TEXT("error", err.text));
     sv_config_done(&fresh);
+    if (!ready)
+        return; /* READY=1 would be a lie, and a load would hold up the end */
     sv_loader_scan(app->loader, NULL, NULL);
     sv_notify("READY=1");
 }

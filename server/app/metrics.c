@@ -1,5 +1,6 @@
 #include "server/app/metrics.h"
 
+#include <float.h>
 #include <string.h>
 
 #include "engine/base/status.h"
@@ -79,7 +80,7 @@ static void sample(struct family *f, const char *suffix, struct labels l, const 
     sv_text_str(f->t, suffix);
     put_labels(f->t, l, le);
     sv_text_str(f->t, " ");
-    sv_text_number(f->t, value, DIGITS);
+    sv_text_number(f->t, value, DBL_DIG);
     sv_text_str(f->t, "\n");
 }
 

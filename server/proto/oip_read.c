@@ -140,6 +140,9 @@ static enum al_status read_data(const struct sv_call *c, const struct sv_json_do
     const json_t *binary = json_object_get(parameters, "binary_data_size");
     size_t left = c->json_size == SIZE_MAX ? 0 : c->body_size - c->json_size;
 
+    if (binary && c->json_size == SIZE_MAX)
+        return al_fail(err, AL_INVALID,
+                       "binary_data_size without Inference-Header-Content-Length");
     if (binary) {
         if (!json_is_integer(binary) || json_integer_value(binary) < 0 ||
             (uint64_t)json_integer_value(binary) != left)

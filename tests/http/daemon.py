@@ -120,14 +120,38 @@ class Daemon:
         status, _, text = self.ask(method, path, body, headers)
         return status, json.loads(text)
 
-    def raw(self, data, timeout=10):
+    def raw(self, data, timeout=30):
         """Sends bytes as they are; all that comes back until the end or the time-out."""
         with socket.create_connection(("127.0.0.1", self.port), timeout) as s:
             s.sendall(data)
             return read_all(s)
 
+    def open(self, data=b""):
+        """A connection on which `data` has been sent."""
+        s = socket.create_connection(("127.0.0.1", self.port), 30)
+        s.sendall(data)
+        return s
+
     def stats(self):
         return self.json("GET", "/stats")[1]
+
+    def metric(self, name):
+        """The sum of a metric over its labels."""
+        text = self.ask("GET", "/metrics")[2].decode()
+        return sum(float(line.split()[-1]) for line in text.splitlines()
+                   if re.match(name + r"[ {}]", line))
+
+    def wait_until(self, holds, limit=60):
+        """Until `holds()`; fails when that takes longer than `limit` seconds."""
+        end = time.monotonic() + limit
+        while not holds():
+            if time.monotonic() > end:
+                raise AssertionError(f"did not come about within {limit} s:\n" + self.text())
+            time.sleep(0.01)
+
+    def wait_event(self, event, limit=60):
+        """Until the log tells of `event`."""
+        self.wait_until(lambda: f"event={event}" in self.text(), limit)
 
 
 def read_all(s):

@@ -68,6 +68,8 @@ class Statistics(DaemonCase):
         d.ask("POST", INFER, infer_body(shape=[4, 1, 28, 28], data=floats(4)))
         model, = [m for m in d.stats()["models"] if m["name"] == MODEL]
         self.assertEqual(sum(e["images"] for e in model["exits"]), 24)
+        for name in ("queue", "total"):  # the clock of one thread behind another's: centuries
+            self.assertLess(model["latency_ms"][name]["max"], d.stats()["up_s"] * 1000)
         oip = d.json("GET", f"/v2/models/{MODEL}/stats")[1]["model_stats"][0]
         self.assertEqual(oip["inference_count"], 24)
         self.assertEqual(oip["inference_stats"]["success"]["count"], 21)
@@ -279,6 +281,10 @@ class Infer(DaemonCase):
         self.assert_error(self.infer(head + raw[:-4],
                                      {"Inference-Header-Content-Length": str(len(head))}), 400)
         self.assert_error(self.infer(head), 400)
+        tensor = {"name": "image", "shape": [0, 1, 28, 28], "datatype": "FP32",
+                  "parameters": {"binary_data_size": 0}}
+        self.assert_error(self.infer(json.dumps({"inputs": [tensor]})), 400,
+                          "Inference-Header-Content-Length")
 
     def test_too_many_rows_are_refused(self):
         body = infer_body(shape=[300, 1, 28, 28], data=[0] * 300 * 784)

@@ -148,6 +148,28 @@ class Life(unittest.TestCase):
             self.assertEqual(d.process.wait(20), 0)
 
 
+    def test_a_draining_server_does_not_say_ready_again(self):
+        with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX,
+                                                                    socket.SOCK_DGRAM) as s:
+            s.bind(f"{folder}/notify")
+            s.settimeout(20)
+            config = pathlib.Path(folder, "alightd.json")
+            config.write_text('{"lame_duck_ms": 300000}')
+            d = Daemon(config=config, env={"NOTIFY_SOCKET": f"{folder}/notify"})
+            d.process.send_signal(signal.SIGTERM)
+            d.wait_event("draining")
+            config.write_text('{"lame_duck_ms": 0}')
+            d.process.send_signal(signal.SIGHUP)
+            self.assertEqual(d.process.wait(60), 0)
+            s.setblocking(False)
+            heard = []
+            try:
+                while True:
+                    heard.append(s.recv(1000).split(b"\n")[0])
+            except BlockingIOError:
+                self.assertEqual(heard, [b"READY=1", b"STOPPING=1"])
+
+
 class Options(unittest.TestCase):
     def test_committed_pages_are_current(self):
         for flag, path in (("--print-page", "docs/configuration.md"),

@@ -63,6 +63,14 @@ class Overload(DaemonCase):
             self.assertEqual(t.answer[0], 200)
         self.assertEqual(self.ask("POST", SLEEP, nap(1))[0], 200)
 
+    def test_a_refusal_known_from_the_body_says_when_to_come_again(self):
+        running = Background(self.daemon, "POST", SLEEP, nap(700))
+        self.daemon.wait_until(lambda: self.daemon.metric("alight_inflight_rows") == 1)
+        answer = self.ask("POST", SLEEP, tensor([1] * 12, [12, 1]))
+        self.assert_error(answer, 503, "12 rows")
+        self.assertGreaterEqual(int(answer[1]["Retry-After"]), 1)
+        running.join()
+
     def test_a_deadline_is_kept_while_every_worker_is_busy(self):
         threads = self.occupy(4, 900)
         begin = time.monotonic()
@@ -244,12 +252,20 @@ class Repository(unittest.TestCase):
         self.assertEqual(d.json("POST", CLASSIFY, IMAGE)[1]["version"], "1")
 
     def test_only_names_of_packages_are_loaded(self):
-        self.assertNotEqual(self.repository("load", "none"), 200)
+        self.assertEqual(self.repository("load", "none"), 404)
+        self.assertEqual(self.states(), {(MODEL, "1"): "READY"})  # a name of a client is no model
         self.assertIn(self.repository("load", "..%2f..%2fetc"), (400, 404))
         self.assertEqual(self.repository("load", ".."), 400)
         self.assertEqual(self.repository("load", MODEL, '{"parameters":{"file:1/model.onnx":"x"}}'),
                          400)
         self.assertEqual(self.repository("unload", "none"), 404)
+
+    def test_of_too_many_versions_the_newest_are_served(self):
+        for version in range(2, 67):
+            os.symlink("1", f"{self.folder.name}/{MODEL}/{version}")
+        self.assertEqual(self.repository("load"), 200)
+        self.assertEqual(self.daemon.json("POST", CLASSIFY, IMAGE)[1]["version"], "66")
+        self.assertIn("skipped=2 limit=64", self.daemon.text())
 
     def test_reloading_under_load_loses_nothing(self):
         statuses, end = set(), time.monotonic() + 1.5

@@ -60,6 +60,7 @@ static int setup(void **state)
                               .up_ns = 50 * S,
                               .epoch_ms = 1000000,
                               .n_workers = 2,
+                              .process.start_s = 1763778901.25,
                               .n_requests = 1,
                               .n_rows = 3,
                               .n_models = 1,
@@ -219,6 +220,7 @@ static void metrics_name_model_exit_and_code(void **state)
                 "alight_exit_score_bucket{model=\"m\\n1\",version=\"7\","
                 "exit=\"final\",le=\"0.5\"} 0");
     assert_line(text, "alight_workers 2");
+    assert_line(text, "process_start_time_seconds 1763778901.25");
     free(text);
 }
 
