@@ -36,6 +36,7 @@
     UINT(max_bodies_bytes, 536870912, 65536, 1099511627776, true, "bodies being received at one time; more is answered 503") \
     UINT(max_chunks, 65536, 16, 100000000, true, "chunks of one chunked body")                  \
     UINT(max_json_depth, 100, 4, 1000, true, "nesting of a JSON body; deeper is answered 400")  \
+    UINT(max_json_values, 65536, 16, 100000000, true, "values of a JSON body outside of its arrays of numbers; more is answered 413") \
     UINT(max_image_side, 16384, 16, 65535, true, "pixels along one side of an image")           \
     UINT(max_image_pixels, 40000000, 256, 4000000000, true, "pixels of one image")              \
     UINT(header_timeout_ms, 10000, 100, 600000, true, "from a new connection, or a request line, to the end of the headers") \

@@ -21,8 +21,8 @@ struct sv_call;
 struct sv_decode_limits {
     struct pk_image_limits image;
     size_t max_rows;
-    size_t max_json_depth;
-    size_t max_body_bytes; /* after decompression */
+    size_t max_json_depth, max_json_values; /* 0 values: no limit */
+    size_t max_body_bytes;                  /* after decompression */
     uint64_t max_deadline_ns;
 };
 

@@ -15,7 +15,8 @@
 struct walk {
     const char *at, *end;
     const char *kept; /* up to here the text is in `skeleton` */
-    size_t depth, max_depth;
+    size_t depth, n_values;
+    struct sv_json_limits limits;
     const char *key; /* the last string, when a ':' followed */
     size_t key_size;
     struct sv_text skeleton;
@@ -49,7 +50,7 @@ static const char *numbers_end(const struct walk *w)
 
     for (const char *p = w->at; p < w->end; p++) {
         if (*p == '[') {
-            if (++depth > w->max_depth)
+            if (++depth > w->limits.max_depth)
                 return NULL;
         } else if (*p == ']') {
             if (--depth == w->depth)
@@ -81,6 +82,16 @@ static enum al_status keep_span(struct walk *w, const char *behind, struct al_er
     return AL_OK;
 }
 
+/* Called for each opening bracket and comma of the skeleton: all values but the first are
+ * counted, none more than twice. */
+static enum al_status count_value(struct walk *w, struct al_error *err)
+{
+    return ++w->n_values <= w->limits.max_values || w->limits.max_values == 0
+               ? AL_OK
+               : al_fail(err, AL_TOO_LARGE, "JSON holds more than %zu values",
+                         w->limits.max_values);
+}
+
 static enum al_status open_bracket(struct walk *w, struct al_error *err)
 {
     const char *behind = NULL;
@@ -90,10 +101,11 @@ static enum al_status open_bracket(struct walk *w, struct al_error *err)
     w->key = NULL;
     if (behind)
         return keep_span(w, behind, err);
-    if (++w->depth > w->max_depth)
-        return al_fail(err, AL_INVALID, "JSON nests deeper than %zu", w->max_depth);
+    if (++w->depth > w->limits.max_depth)
+        return al_fail(err, AL_INVALID, "JSON nests deeper than %zu",
+                       w->limits.max_depth);
     w->at++;
-    return AL_OK;
+    return count_value(w, err);
 }
 
 static enum al_status skip_string(struct walk *w, struct al_error *err)
@@ -125,6 +137,8 @@ static enum al_status walk(struct walk *w, struct al_error *err)
         } else {
             w->depth -= (c == ']' || c == '}') && w->depth > 0;
             w->at++;
+            if (c == ',')
+                s = count_value(w, err);
         }
     }
     sv_text_bytes(&w->skeleton, w->kept, (size_t)(w->end - w->kept));
@@ -133,11 +147,12 @@ static enum al_status walk(struct walk *w, struct al_error *err)
     return s;
 }
 
-enum al_status sv_json_doc_read(const char *body, size_t size, size_t max_depth,
+enum al_status sv_json_doc_read(const char *body, size_t size,
+                                const struct sv_json_limits *limits,
                                 struct sv_json_doc *ret, struct al_error *err)
 {
     struct walk w = {
-        .at = body, .end = body + size, .kept = body, .max_depth = max_depth, .doc = ret
+        .at = body, .end = body + size, .kept = body, .limits = *limits, .doc = ret
     };
     json_error_t at;
     enum al_status s;

@@ -22,10 +22,17 @@ struct sv_json_doc {
     struct sv_json_span *spans;
 };
 
-/* `body` must outlive the document. Nesting deeper than `max_depth` is AL_INVALID, seen
- * before any memory is taken for it. */
+struct sv_json_limits {
+    size_t max_depth;
+    size_t
+        max_values; /* outside of those arrays, 0: any; jansson takes 80 bytes for each */
+};
+
+/* `body` must outlive the document. What is beyond a limit is AL_INVALID (depth) or
+ * AL_TOO_LARGE (values), seen before any memory is taken for it. */
 AL_MUST_CHECK enum al_status sv_json_doc_read(const char *body, size_t size,
-                                              size_t max_depth, struct sv_json_doc *ret,
+                                              const struct sv_json_limits *limits,
+                                              struct sv_json_doc *ret,
                                               struct al_error *err);
 void sv_json_doc_done(struct sv_json_doc *d);
 /* The array of numbers that `value` stands for, or NULL. */

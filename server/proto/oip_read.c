@@ -404,6 +404,8 @@ static enum al_status read_doc(struct sv_call *c, const struct sv_decoder *d,
 enum al_status sv_oip_read(struct sv_call *c, const struct sv_decoder *d,
                            struct al_error *err)
 {
+    const struct sv_json_limits limits = { d->limits.max_json_depth,
+                                           d->limits.max_json_values };
     struct sv_oip *o = make_state(c);
     struct sv_json_doc doc;
     enum al_status s;
@@ -413,7 +415,7 @@ enum al_status sv_oip_read(struct sv_call *c, const struct sv_decoder *d,
     if (c->json_size == 0)
         return read_raw(c, d, o, err);
     s = sv_json_doc_read(c->body, c->json_size == SIZE_MAX ? c->body_size : c->json_size,
-                         d->limits.max_json_depth, &doc, err);
+                         &limits, &doc, err);
     if (s == AL_OK)
         s = read_doc(c, d, &doc, o, err);
     sv_json_doc_done(&doc);

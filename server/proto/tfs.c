@@ -18,20 +18,59 @@ static enum al_status count(void *arg, const double *values, size_t n,
     return AL_OK;
 }
 
-/* Nested numbers: as many instances as the model's input goes into them. */
+/* Numbers of the instance at `*p`, in an array of numbers that has been found
+ * well-formed; moves `*p` behind the ',' or ']' that ends it. */
+static size_t count_numbers(const char **p, const char *end)
+{
+    size_t depth = 0, n = 0;
+    bool in_number = false;
+
+    for (; *p < end; ++*p) {
+        char c = **p;
+        bool of_number = c > ' ' && c != '[' && c != ']' && c != ',';
+
+        if (depth == 0 && (c == ',' || c == ']'))
+            break;
+        n += of_number && !in_number;
+        in_number = of_number;
+        depth += c == '[';
+        depth -= c == ']';
+    }
+    ++*p;
+    return n;
+}
+
+static enum al_status count_instances(const struct sv_json_span *span,
+                                      size_t row_elements, size_t *ret,
+                                      struct al_error *err)
+{
+    size_t total = 0, n = 0;
+    const struct sv_json_sink counter = { count, &total };
+    const char *p = span->text + 1, *end = span->text + span->size;
+    enum al_status s = sv_json_numbers(span->text, span->size, &counter, err);
+
+    for (; s == AL_OK && total > 0 && p < end; n++) {
+        size_t has = count_numbers(&p, end);
+
+        if (has != row_elements)
+            s = al_fail(err, AL_INVALID,
+                        "instance %zu has %zu numbers, the input has %zu", n, has,
+                        row_elements);
+    }
+    *ret = n;
+    return s;
+}
+
+/* Nested numbers: each instance is one input. How they nest further does not matter. */
 static enum al_status take_numbers(struct sv_call *c, const struct sv_decoder *d,
                                    const struct sv_json_span *span, struct al_error *err)
 {
-    size_t n = 0;
-    const struct sv_json_sink counter = { count, &n };
     struct sv_fill f = sv_fill_call(c, AL_F32);
-    enum al_status s = sv_json_numbers(span->text, span->size, &counter, err);
+    size_t n;
+    enum al_status s = count_instances(span, f.row_elements, &n, err);
 
-    if (s == AL_OK && n % f.row_elements != 0)
-        s = al_fail(err, AL_INVALID, "instances: %zu numbers, one input has %zu", n,
-                    f.row_elements);
     if (s == AL_OK)
-        s = sv_call_make_rows(c, d, n / f.row_elements, err);
+        s = sv_call_make_rows(c, d, n, err);
     f.n_rows = c->request.n_rows;
     return s == AL_OK ? sv_fill_json(&f, span, err) : s;
 }
@@ -86,8 +125,9 @@ static enum al_status decode(struct sv_call *c, const struct sv_decoder *d,
     struct sv_json_doc doc;
     const struct sv_json_span *span;
     const json_t *instances;
-    enum al_status s =
-        sv_json_doc_read(c->body, c->body_size, d->limits.max_json_depth, &doc, err);
+    const struct sv_json_limits limits = { d->limits.max_json_depth,
+                                           d->limits.max_json_values };
+    enum al_status s = sv_json_doc_read(c->body, c->body_size, &limits, &doc, err);
 
     if (s == AL_OK) {
         instances = json_object_get(doc.root, "instances");

@@ -48,6 +48,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     const struct sv_decoder d = { .limits = { .max_rows = 16,
                                               .max_json_depth = 20,
+                                              .max_json_values = 1000,
                                               .max_body_bytes = 1 << 16,
                                               .max_deadline_ns = 1000000000 },
                                   .reserve = reserve,

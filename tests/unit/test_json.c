@@ -175,9 +175,10 @@ static void the_sink_can_end_the_scan(void **state)
 
 static enum al_status read(const char *text, struct sv_json_doc *doc)
 {
+    const struct sv_json_limits limits = { .max_depth = 10, .max_values = 20 };
     struct al_error err;
 
-    return sv_json_doc_read(text, strlen(text), 10, doc, &err);
+    return sv_json_doc_read(text, strlen(text), &limits, doc, &err);
 }
 
 static void arrays_of_numbers_stay_in_the_text(void **state)
@@ -223,6 +224,22 @@ static void deep_nesting_is_refused_wherever_it_is(void **state)
     sv_json_doc_done(&doc);
 }
 
+static void values_are_bounded_but_not_numbers_in_arrays(void **state)
+{
+    struct sv_json_doc doc;
+
+    (void)state;
+    assert_int_equal(read("{\"a\":[1,2,3,4,5,6,7,8,9,{},{},[],[],{}]}", &doc), AL_OK);
+    sv_json_doc_done(&doc);
+    assert_int_equal(read("{\"a\":[{},{},{},{},{},{},{},{},{},{}]}", &doc), AL_TOO_LARGE);
+    sv_json_doc_done(&doc);
+    assert_int_equal(read("{\"a\":1,\"data\":[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,"
+                          "18,19,20,[21],[22],[23],[24]]}",
+                          &doc),
+                     AL_OK);
+    sv_json_doc_done(&doc);
+}
+
 static void malformed_documents_are_refused(void **state)
 {
     static const char *const texts[] = {
@@ -260,6 +277,7 @@ int main(void)
         cmocka_unit_test(arrays_of_numbers_stay_in_the_text),
         cmocka_unit_test(arrays_of_strings_become_values),
         cmocka_unit_test(deep_nesting_is_refused_wherever_it_is),
+        cmocka_unit_test(values_are_bounded_but_not_numbers_in_arrays),
         cmocka_unit_test(malformed_documents_are_refused),
         cmocka_unit_test(a_forged_mark_refers_to_nothing_else),
     };
