@@ -12,8 +12,9 @@
 
 /* ---- in ---- */
 
+/* `only_one`: the answer has room for no more. */
 static enum al_status decode_parts(struct sv_call *c, const struct sv_decoder *d,
-                                   struct al_error *err)
+                                   bool only_one, struct al_error *err)
 {
     struct sv_multipart m;
     const char *part;
@@ -22,6 +23,8 @@ static enum al_status decode_parts(struct sv_call *c, const struct sv_decoder *d
 
     if (s == AL_OK)
         s = sv_multipart_count(m, d->limits.max_rows, &n, err);
+    if (s == AL_OK && only_one && n > 1)
+        s = al_fail(err, AL_INVALID, "%zu images in one body, one can be answered", n);
     if (s == AL_OK)
         s = sv_call_make_rows(c, d, n, err);
     for (size_t i = 0; i < n && s == AL_OK; i++) {
@@ -34,17 +37,29 @@ static enum al_status decode_parts(struct sv_call *c, const struct sv_decoder *d
     return s;
 }
 
-static enum al_status decode(struct sv_call *c, const struct sv_decoder *d,
-                             struct al_error *err)
+static enum al_status decode_images(struct sv_call *c, const struct sv_decoder *d,
+                                    bool only_one, struct al_error *err)
 {
     enum al_status s;
 
     if (c->content_type && strncasecmp(c->content_type, "multipart/", 10) == 0)
-        return decode_parts(c, d, err);
+        return decode_parts(c, d, only_one, err);
     if (c->body_size == 0)
         return al_fail(err, AL_INVALID, "the body is empty, an image was expected");
     s = sv_call_make_rows(c, d, 1, err);
     return s == AL_OK ? sv_call_image(c, d, 0, c->body, c->body_size, err) : s;
+}
+
+static enum al_status decode(struct sv_call *c, const struct sv_decoder *d,
+                             struct al_error *err)
+{
+    return decode_images(c, d, false, err);
+}
+
+static enum al_status decode_torchserve(struct sv_call *c, const struct sv_decoder *d,
+                                        struct al_error *err)
+{
+    return decode_images(c, d, true, err);
 }
 
 /* ---- out ---- */
@@ -167,5 +182,5 @@ static void encode_torchserve(struct sv_call *c)
     sv_text_str(t, "}\n");
 }
 
-const struct sv_codec sv_codec_torchserve = { .decode = decode,
+const struct sv_codec sv_codec_torchserve = { .decode = decode_torchserve,
                                               .encode = encode_torchserve };

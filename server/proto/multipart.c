@@ -70,6 +70,8 @@ enum al_status sv_multipart_count(struct sv_multipart m, size_t max, size_t *ret
     while (sv_multipart_next(&m, &part, &size))
         if (++n > max)
             return al_fail(err, AL_TOO_LARGE, "multipart: more than %zu parts", max);
+    if (m.end - m.at < 2 || memcmp(m.at, "--", 2) != 0)
+        return al_fail(err, AL_INVALID, "multipart: part %zu is not closed", n);
     *ret = n;
     return AL_OK;
 }

@@ -22,7 +22,8 @@ AL_MUST_CHECK enum al_status sv_multipart_init(struct sv_multipart *m,
                                                size_t size, struct al_error *err);
 /* The next part's content; false at the end. */
 bool sv_multipart_next(struct sv_multipart *m, const char **ret, size_t *ret_size);
-/* How many parts there are. AL_TOO_LARGE above `max`. */
+/* How many parts there are. AL_TOO_LARGE above `max`, AL_INVALID when the body ends
+ * before its closing delimiter: what is missing may be more than the last part. */
 AL_MUST_CHECK enum al_status sv_multipart_count(struct sv_multipart m, size_t max,
                                                 size_t *ret, struct al_error *err);
 

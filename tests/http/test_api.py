@@ -127,6 +127,9 @@ class Classify(DaemonCase):
         self.assertEqual(status, 200)
         alone = [self.daemon.json("POST", CLASSIFY, i)[1]["predictions"][0] for i in images]
         self.assertEqual(answer["predictions"], alone)
+        self.assert_error(self.ask("POST", CLASSIFY, body, headers), 400, "part 2 is not closed")
+        self.assert_error(self.ask("POST", f"/predictions/{MODEL}", body + b"--b--", headers), 400,
+                          "3 images")
         self.assert_error(self.ask("POST", CLASSIFY, b"--b--", headers), 400, "no input")
         self.assert_error(self.ask("POST", CLASSIFY, b"x", headers), 400, "multipart")
 

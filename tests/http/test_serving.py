@@ -177,6 +177,11 @@ class Bombs(DaemonCase):
     def test_a_megabyte_of_brackets_is_refused(self):
         self.assert_error(self.ask("POST", f"/v2/models/{MODEL}/infer", b"[" * 1000000), 400, "100")
 
+    def test_a_bomb_of_tiny_values_is_refused(self):
+        bomb = gzip.compress(b'{"x":[' + b"{}," * 300000 + b"{}]}")
+        self.assert_error(self.ask("POST", f"/v2/models/{MODEL}/infer", bomb,
+                                   {"Content-Encoding": "gzip"}), 413, "65536 values")
+
     def test_images_of_absurd_size_are_refused(self):
         head = struct.pack(">IIBBBBB", 30000, 30000, 8, 0, 0, 0, 0)
         chunk = b"IHDR" + head
@@ -199,6 +204,9 @@ class Protocols(DaemonCase):
         for body in ({}, {"instances": []}, {"instances": [1, 2]}, {"instances": [{"b64": "*"}]},
                      {"instances": ["x"]}, {"instances": 3}):
             self.assert_error(self.ask("POST", path, json.dumps(body)), 400)
+        for instances, *words in (([floats[:392], floats + floats[:392]], "instance 0", "392", "784"),
+                                  ([floats, floats[:-1]], "instance 1", "783"), (floats, "instance 0")):
+            self.assert_error(self.ask("POST", path, json.dumps({"instances": instances})), 400, *words)
         state = d.json("GET", f"/v1/models/{MODEL}")[1]["model_version_status"][0]
         self.assertEqual((state["version"], state["state"]), ("1", "AVAILABLE"))
 

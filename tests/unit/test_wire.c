@@ -113,7 +113,7 @@ static void parts_are_found_and_headers_left_out(void **state)
     assert_int_equal(parts_of("multipart/x; boundary=\"xx\"", body, sizeof(body) - 1), 2);
 }
 
-static void a_body_cut_anywhere_gives_no_more_than_its_parts(void **state)
+static void a_body_cut_anywhere_is_refused(void **state)
 {
     static const char body[] = "pre\r\n--xx\r\n\r\none\r\n--xx\r\n\r\ntwo\r\n--xx--";
 
@@ -124,7 +124,10 @@ static void a_body_cut_anywhere_gives_no_more_than_its_parts(void **state)
 
         memcpy(copy, body, n);
         parts = parts_of(TYPE, copy, n);
-        assert_true(parts <= 2 || parts == SIZE_MAX);
+        if (n < sizeof(body) - 1)
+            assert_true(parts >= SIZE_MAX - 1);
+        else
+            assert_int_equal(parts, 2);
         free(copy);
     }
 }
@@ -152,7 +155,7 @@ int main(void)
         cmocka_unit_test(text_grows_past_any_size),
         cmocka_unit_test(base64_is_decoded),
         cmocka_unit_test(parts_are_found_and_headers_left_out),
-        cmocka_unit_test(a_body_cut_anywhere_gives_no_more_than_its_parts),
+        cmocka_unit_test(a_body_cut_anywhere_is_refused),
         cmocka_unit_test(too_many_parts_and_bad_boundaries_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
