@@ -29,13 +29,23 @@ static void add_timing(struct sv_exchange *x, const struct sv_call *c)
     sv_reply_header(&x->reply, "Server-Timing", text);
 }
 
+/* A call that was given up has no answer of its own. */
+static void answer_cancelled(struct sv_exchange *x)
+{
+    if (sv_app_of(x)->life.abandoned)
+        sv_reply_error(&x->reply, 503,
+                       "the server is stopping, its drain limit has passed");
+    else
+        sv_reply_static(&x->reply, STATUS_GONE, "", NULL);
+}
+
 static void answer(struct sv_call *c)
 {
     struct sv_exchange *x = c->owner;
     char number[24];
 
     if (c->http_status == 0)
-        sv_reply_static(&x->reply, STATUS_GONE, "", NULL);
+        answer_cancelled(x);
     else if (c->answer.failed)
         sv_reply_static(&x->reply, 503, "{\"error\":\"out of memory\"}", NULL);
     else

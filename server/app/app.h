@@ -28,6 +28,7 @@ struct sv_life {
     uv_signal_t term, interrupt, hangup;
     uv_timer_t drain, watchdog, poll_models;
     bool listening;
+    bool abandoned; /* the drain limit has passed: requests are answered 503 */
 };
 
 struct sv_app {

@@ -58,10 +58,10 @@ static void on_loaded(void *arg, const struct al_error *err)
     size_t n = count_serving(app);
     char status[96];
 
-    if (err)
-        sv_log(&app->log, SV_ERROR, "models not read", SV_TEXT("error", err->text));
     if (app->life.state != SV_LIFE_STARTING)
         return;
+    if (err)
+        sv_log(&app->log, SV_ERROR, "models not read", SV_TEXT("error", err->text));
     app->life.state = SV_LIFE_READY;
     (void)snprintf(status, sizeof(status), "READY=1\nSTATUS=serving %zu models", n);
     sv_notify(status);
@@ -112,8 +112,10 @@ static void on_drain(uv_timer_t *timer)
     if (app->life.listening)
         return;
     if (waited_ns > duck_ns + app->config.drain_timeout_ms * NS_PER_MS) {
-        sv_log(&app->log, SV_WARNING, "drain limit passed",
-               SV_NUMBER("in_flight", sv_net_counts(app->net)->exchanges_open));
+        if (!app->life.abandoned)
+            sv_log(&app->log, SV_WARNING, "drain limit passed",
+                   SV_NUMBER("in_flight", sv_net_counts(app->net)->exchanges_open));
+        app->life.abandoned = true;
         sv_net_abandon(app->net);
         if (sv_loader_is_idle(app->loader) &&
             sv_net_counts(app->net)->exchanges_parked == 0)
@@ -138,6 +140,7 @@ static void on_signal(uv_signal_t *signal, int number)
     sv_log(&app->log, SV_INFO, "draining", SV_NUMBER("signal", number),
            SV_NUMBER("in_flight", sv_net_counts(app->net)->exchanges_open));
     sv_net_drain(app->net);
+    sv_loader_cancel(app->loader);
     (void)uv_timer_start(&app->life.drain, on_drain, 0, DRAIN_CHECK_MS);
 }
 

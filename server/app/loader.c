@@ -26,6 +26,7 @@ struct sv_loader {
     struct job *first, **end;
     bool busy;
     size_t n_asked;
+    bool cancelled;
 };
 
 struct sv_loader *sv_loader_new(const struct sv_loader_params *p)
@@ -211,8 +212,11 @@ static void start_next(struct sv_loader *l)
 static enum al_status queue(struct sv_loader *l, const char *name, bool asked,
                             sv_loaded_fn done, void *arg, struct al_error *err)
 {
-    struct job *j = calloc(1, sizeof(*j));
+    struct job *j;
 
+    if (l->cancelled)
+        return al_fail(err, AL_UNAVAILABLE, "the server is stopping");
+    j = calloc(1, sizeof(*j));
     if (!j || (name && !(j->name = strdup(name)))) {
         free(j);
         return al_fail(err, AL_NO_MEMORY, "loader");
@@ -240,6 +244,21 @@ void sv_loader_load(struct sv_loader *l, const char *name, sv_loaded_fn done, vo
     if (s != AL_OK && done)
         done(arg, &err);
     start_next(l);
+}
+
+void sv_loader_cancel(struct sv_loader *l)
+{
+    struct al_error err;
+    struct job *j = l->first;
+
+    (void)al_fail(&err, AL_UNAVAILABLE, "the server is stopping");
+    l->cancelled = true;
+    l->first = NULL;
+    l->end = &l->first;
+    for (struct job *next; j; j = next) {
+        next = j->next;
+        finish(j, &err);
+    }
 }
 
 static bool is_listed(const char *name, char **names, size_t n)

@@ -40,6 +40,9 @@ void sv_loader_scan(struct sv_loader *l, sv_loaded_fn done, void *arg);
 /* Takes every version of `name` out of service, until it is loaded by name again; what is
  * in flight finishes. False: there is none. */
 bool sv_loader_unload(struct sv_loader *l, const char *name);
+/* Nothing more is loaded: what is queued ends with AL_UNAVAILABLE, what is under way is
+ * finished. */
+void sv_loader_cancel(struct sv_loader *l);
 /* Nothing is queued or under way. */
 bool sv_loader_is_idle(const struct sv_loader *l);
 

@@ -69,7 +69,9 @@ struct sv_exchange {
     /* Of the route's handler; freed with the exchange. */
     void *user;
     void (*user_free)(void *user);
-    /* Called when the client has gone while the exchange was parked; may be NULL. */
+    /* Called when the client has gone while the exchange was parked; may be NULL. Who has
+     * only shut his sending side down counts as gone, as with nginx: the difference would
+     * show in writing only. */
     void (*user_gone)(struct sv_exchange *x);
 };
 

@@ -170,6 +170,38 @@ class Life(unittest.TestCase):
                 self.assertEqual(heard, [b"READY=1", b"STOPPING=1"])
 
 
+    def test_past_the_drain_limit_clients_are_told(self):
+        d = Daemon(test_models="true", workers=1, lame_duck_ms=0, drain_timeout_ms=100)
+        nap = json.dumps({"inputs": [{"name": "INPUT0", "datatype": "FP32", "shape": [1, 1],
+                                      "data": [6000]}]})
+        answers = []
+        clients = [threading.Thread(target=lambda: answers.append(
+            d.ask("POST", "/v2/models/sleep/infer", nap))) for _ in range(2)]
+        for t in clients:
+            t.start()
+        d.wait_until(lambda: d.metric("alight_inflight_rows") == 2)
+        d.process.send_signal(signal.SIGTERM)
+        for t in clients:
+            t.join()
+        self.assertEqual(d.process.wait(60), 0)
+        for status, _, body in answers:
+            self.assertEqual(status, 503)
+            self.assertIn("stopping", json.loads(body)["error"])
+        self.assertEqual(d.text().count("drain limit passed"), 1)
+
+    def test_sigterm_does_not_wait_for_models_not_yet_begun(self):
+        n = 60
+        with tempfile.TemporaryDirectory() as folder:
+            for i in range(n):
+                os.symlink(MODELS / MODEL, f"{folder}/m{i}")
+            d = Daemon(wait=False, models=folder, lame_duck_ms=0, drain_timeout_ms=0)
+            d.wait_event('"model loaded"')
+            d.process.send_signal(signal.SIGTERM)
+            self.assertEqual(d.process.wait(60), 0)
+            self.assertLess(d.text().count("model loaded"), n)
+            self.assertLessEqual(d.text().count("drain limit passed"), 1)
+
+
 class Options(unittest.TestCase):
     def test_committed_pages_are_current(self):
         for flag, path in (("--print-page", "docs/configuration.md"),
