@@ -54,8 +54,10 @@ static bool is_known(const struct sv_load *l, uint32_t version, uint64_t stamp)
 
 /* ---- one version ---- */
 
-/* One row of zeros through every stage: pages touched, caches filled, and a model that
- * cannot run fails here. */
+#define NO_SCORE 2 /* none is as high: every branch is computed and nothing leaves */
+
+/* One row of zeros through every stage and branch: pages touched, caches filled, and a
+ * model that cannot run fails here. */
 static enum al_status warm_up(const struct al_model *m, struct al_error *err)
 {
     size_t bytes = (al_model_row_bytes(m) + CARRY_ALIGNMENT - 1) / CARRY_ALIGNMENT;
@@ -71,6 +73,8 @@ static enum al_status warm_up(const struct al_model *m, struct al_error *err)
         s = al_workspace_reserve(ws, m, err);
     if (s == AL_OK) {
         memset(row, 0, (bytes + 1) * CARRY_ALIGNMENT);
+        for (size_t k = 0; k < AL_MAX_EXITS; k++)
+            rule.threshold[k] = NO_SCORE;
         for (size_t k = 0; k < al_model_n_stages(m); k++)
             al_stage_run(m, ws, k, 1, &run, NULL);
     }

@@ -9,11 +9,19 @@
 
 #define MAX_ASKED 64 /* loads by name that wait or run */
 
+/* Who wants a package loaded. */
+enum cause {
+    ASKED,   /* a client, by name */
+    SCANNED, /* a look at the folder */
+    POLLED   /* likewise, by the timer: what failed is tried again when it has changed */
+};
+
 struct job {
     struct job *next;
     struct sv_loader *loader;
     char *name; /* NULL: the end of a scan */
-    bool asked; /* by name, not by a scan */
+    enum cause cause;
+    bool is_new; /* no version of it was in the table */
     sv_loaded_fn done;
     void *arg;
     uint64_t start_ns;
@@ -27,6 +35,7 @@ struct sv_loader {
     bool busy;
     size_t n_asked;
     bool cancelled;
+    bool folder_failed; /* at the last scan */
 };
 
 struct sv_loader *sv_loader_new(const struct sv_loader_params *p)
@@ -54,7 +63,7 @@ static void start_next(struct sv_loader *l);
 
 static void finish(struct job *j, const struct al_error *err)
 {
-    j->loader->n_asked -= j->asked;
+    j->loader->n_asked -= j->cause == ASKED;
     if (j->done)
         j->done(j->arg, err);
     free(j->name);
@@ -84,9 +93,11 @@ static void set_failed(struct sv_loader *l, const char *name, uint32_t version,
 {
     const struct sv_entry *e = sv_table_entry(l->p.table, name, version);
     bool serves = e && e->model;
+    bool again = e && strcmp(e->reason, reason) == 0;
 
-    sv_log(l->p.log, SV_ERROR, "model not loaded", SV_TEXT("model", name),
-           SV_NUMBER("version", version), SV_TEXT("error", reason));
+    sv_log(l->p.log, again ? SV_DEBUG : SV_ERROR, "model not loaded",
+           SV_TEXT("model", name), SV_NUMBER("version", version),
+           SV_TEXT("error", reason));
     if (sv_table_set(l->p.table, name, version,
                      serves ? SV_MODEL_READY : SV_MODEL_UNAVAILABLE, reason,
                      NULL) != AL_OK)
@@ -111,6 +122,8 @@ static void publish_version(struct sv_loader *l, const struct job *j, struct sv_
         failure = "out of memory";
     }
     set_failed(l, j->name, v->version, failure);
+    if (v->error.status != AL_NO_MEMORY)
+        sv_table_set_tried(l->p.table, j->name, v->version, v->stamp);
 }
 
 /* Versions that are not on the disk any more. */
@@ -126,14 +139,6 @@ static void drop_versions(struct sv_loader *l, const struct job *j)
     }
 }
 
-static bool is_in_table(const struct sv_loader *l, const char *name)
-{
-    for (size_t i = 0; i < sv_table_n(l->p.table); i++)
-        if (strcmp(sv_table_at(l->p.table, i)->name, name) == 0)
-            return true;
-    return false;
-}
-
 /* A name that is on the disk no more than in the table leaves no trace: anybody may ask
  * for any. */
 static const struct al_error *publish(struct sv_loader *l, struct job *j)
@@ -142,7 +147,9 @@ static const struct al_error *publish(struct sv_loader *l, struct job *j)
     const struct al_error *failure = NULL;
 
     if (load->error.status != AL_OK) {
-        if (load->error.status != AL_NOT_FOUND || is_in_table(l, j->name))
+        if (j->is_new && j->cause == ASKED && load->error.status == AL_NOT_FOUND)
+            sv_table_remove(l->p.table, j->name, 0);
+        else
             set_failed(l, j->name, 0, load->error.text);
         return &load->error;
     }
@@ -174,13 +181,24 @@ static void start(struct sv_loader *l, struct job *j)
 {
     struct sv_load *load = &j->load;
 
+    j->is_new = true;
     for (size_t i = 0; i < sv_table_n(l->p.table); i++) {
         const struct sv_entry *e = sv_table_at(l->p.table, i);
 
-        if (strcmp(e->name, j->name) == 0 && e->model && load->n_known < SV_MAX_VERSIONS)
+        if (strcmp(e->name, j->name) != 0)
+            continue;
+        j->is_new = false;
+        if (load->n_known == SV_MAX_VERSIONS)
+            continue;
+        if (j->cause == POLLED && e->tried)
+            load->known[load->n_known++] = (struct sv_known){ e->version, e->tried };
+        else if (e->model)
             load->known[load->n_known++] =
                 (struct sv_known){ e->version, sv_served_of(e->model)->stamp };
     }
+    if (j->is_new &&
+        sv_table_set(l->p.table, j->name, 0, SV_MODEL_LOADING, "", NULL) != AL_OK)
+        sv_log(l->p.log, SV_ERROR, "out of memory", SV_TEXT("model", j->name));
     j->start_ns = uv_hrtime();
     load->folder = l->p.folder;
     load->name = j->name;
@@ -209,7 +227,7 @@ static void start_next(struct sv_loader *l)
     }
 }
 
-static enum al_status queue(struct sv_loader *l, const char *name, bool asked,
+static enum al_status queue(struct sv_loader *l, const char *name, enum cause cause,
                             sv_loaded_fn done, void *arg, struct al_error *err)
 {
     struct job *j;
@@ -224,8 +242,8 @@ static enum al_status queue(struct sv_loader *l, const char *name, bool asked,
     j->loader = l;
     j->done = done;
     j->arg = arg;
-    j->asked = asked;
-    l->n_asked += asked;
+    j->cause = cause;
+    l->n_asked += cause == ASKED;
     *l->end = j;
     l->end = &j->next;
     return AL_OK;
@@ -240,7 +258,7 @@ void sv_loader_load(struct sv_loader *l, const char *name, sv_loaded_fn done, vo
         s = al_fail(&err, AL_OVERLOADED, "%zu loads are waiting, the limit is %d",
                     l->n_asked, MAX_ASKED);
     else
-        s = queue(l, name, true, done, arg, &err);
+        s = queue(l, name, ASKED, done, arg, &err);
     if (s != AL_OK && done)
         done(arg, &err);
     start_next(l);
@@ -317,13 +335,17 @@ static void drop_missing(struct sv_loader *l, char **names, size_t n)
     }
 }
 
-void sv_loader_scan(struct sv_loader *l, sv_loaded_fn done, void *arg)
+static void scan(struct sv_loader *l, enum cause cause, sv_loaded_fn done, void *arg)
 {
     char **names;
     size_t n;
     struct al_error err;
+    bool failed = sv_load_list(l->p.folder, &names, &n, &err) != AL_OK;
 
-    if (sv_load_list(l->p.folder, &names, &n, &err) != AL_OK) {
+    if (failed && !(l->folder_failed && cause == POLLED))
+        sv_log(l->p.log, SV_ERROR, "models not read", SV_TEXT("error", err.text));
+    l->folder_failed = failed;
+    if (failed) {
         if (done)
             done(arg, &err);
         return;
@@ -331,9 +353,29 @@ void sv_loader_scan(struct sv_loader *l, sv_loaded_fn done, void *arg)
     drop_missing(l, names, n);
     for (size_t i = 0; i < n; i++)
         if (!is_unloaded(l, names[i]))
-            (void)queue(l, names[i], false, NULL, NULL, &err);
+            (void)queue(l, names[i], cause, NULL, NULL, &err);
     sv_load_list_free(names, n);
-    if (queue(l, NULL, false, done, arg, &err) != AL_OK && done)
+    if (queue(l, NULL, cause, done, arg, &err) != AL_OK && done)
         done(arg, &err);
     start_next(l);
+}
+
+void sv_loader_scan(struct sv_loader *l, sv_loaded_fn done, void *arg)
+{
+    scan(l, SCANNED, done, arg);
+}
+
+void sv_loader_poll(struct sv_loader *l)
+{
+    scan(l, POLLED, NULL, NULL);
+}
+
+bool sv_loader_has_failed(const struct sv_entry *e)
+{
+    return e->state == SV_MODEL_UNAVAILABLE && strcmp(e->reason, REASON_UNLOADED) != 0;
+}
+
+bool sv_loader_folder_failed(const struct sv_loader *l)
+{
+    return l->folder_failed;
 }

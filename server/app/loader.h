@@ -37,6 +37,12 @@ void sv_loader_load(struct sv_loader *l, const char *name, sv_loaded_fn done, vo
 /* The same for every package of the folder; `done` is called after the last one, with the
  * error of the folder itself or NULL. */
 void sv_loader_scan(struct sv_loader *l, sv_loaded_fn done, void *arg);
+/* The same for versions whose files have changed since they were last tried. */
+void sv_loader_poll(struct sv_loader *l);
+/* Whether `e` serves nothing because it could not be loaded. */
+bool sv_loader_has_failed(const struct sv_entry *e);
+/* Whether the folder could not be read when it was last looked at. */
+bool sv_loader_folder_failed(const struct sv_loader *l);
 /* Takes every version of `name` out of service, until it is loaded by name again; what is
  * in flight finishes. False: there is none. */
 bool sv_loader_unload(struct sv_loader *l, const char *name);

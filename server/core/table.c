@@ -106,6 +106,15 @@ enum al_status sv_table_set(struct sv_table *t, const char *name, uint32_t versi
     return AL_OK;
 }
 
+void sv_table_set_tried(struct sv_table *t, const char *name, uint32_t version,
+                        uint64_t stamp)
+{
+    size_t i = lower_bound(t, name, version);
+
+    if (is_at(t, i, name, version))
+        t->entries[i].tried = stamp;
+}
+
 void sv_table_remove(struct sv_table *t, const char *name, uint32_t version)
 {
     size_t i = lower_bound(t, name, version);

@@ -17,7 +17,6 @@ struct sv_table;
 #define SV_MODEL_STATE_LIST(X) \
     X(LOADING, "LOADING")      \
     X(READY, "READY")          \
-    X(UNLOADING, "UNLOADING")  \
     X(UNAVAILABLE, "UNAVAILABLE")
 
 enum sv_model_state {
@@ -33,6 +32,7 @@ struct sv_entry {
     enum sv_model_state state;
     char *reason;           /* why it is not READY, "" for none */
     struct sv_model *model; /* a reference; what is served, NULL: nothing */
+    uint64_t tried;         /* stamp of the files last loaded, with whatever success */
 };
 
 struct sv_table *sv_table_new(void);
@@ -45,6 +45,9 @@ void sv_table_free(struct sv_table *t);
 AL_MUST_CHECK enum al_status sv_table_set(struct sv_table *t, const char *name,
                                           uint32_t version, enum sv_model_state state,
                                           const char *reason, struct sv_model *model);
+/* Remembers which files were tried last, if the version is known. */
+void sv_table_set_tried(struct sv_table *t, const char *name, uint32_t version,
+                        uint64_t stamp);
 /* Forgets a version, if it is known. */
 void sv_table_remove(struct sv_table *t, const char *name, uint32_t version);
 

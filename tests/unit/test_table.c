@@ -89,6 +89,10 @@ static void a_reload_serves_the_old_model_until_the_new_one_is_there(void **stat
                      AL_OK);
     assert_ptr_equal(sv_table_find(t, "m", 0), old);
     assert_string_equal(sv_table_entry(t, "m", 1)->reason, "reload failed");
+    sv_table_set_tried(t, "m", 1, 77);
+    sv_table_set_tried(t, "none", 1, 78);
+    assert_int_equal(sv_table_n(t), 1);
+    assert_int_equal(sv_table_entry(t, "m", 1)->tried, 77);
     set(t, "m", 1, SV_MODEL_READY, new);
     assert_int_equal(freed[0], 1);
     assert_ptr_equal(sv_table_find(t, "m", 0), new);
