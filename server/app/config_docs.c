@@ -57,8 +57,9 @@ void sv_config_print_page(FILE *to)
         "`alightd` needs no configuration. What is set is taken from, later ones win: "
         "built-in values, the JSON file\nnamed by `--config` or `ALIGHT_CONFIG`, "
         "environment variables (`ALIGHT_` and the key in capitals), flags (`--` and "
-        "the\nkey with dashes). Unknown keys and values out of bounds stop the start and "
-        "are named. SIGHUP reads file and\nenvironment again and applies the keys marked "
+        "the\nkey with dashes). Unknown keys and flags and values out of bounds stop the "
+        "start and are named; unknown\nvariables do not, since container platforms set "
+        "some of that prefix for a service's name. SIGHUP reads file and\nenvironment again and applies the keys marked "
         "in the last column; it logs the others as needing a restart.\n\n"
         "| key | default | bounds | meaning | SIGHUP |\n|---|---|---|---|---|\n",
         to);

@@ -27,21 +27,11 @@ static void settle_process(void)
     }
 }
 
-static enum al_status start_log(struct sv_app *app, struct al_error *err)
+static void start_log(struct sv_app *app)
 {
-    const char *format = app->config.log_format;
-    enum sv_level level = sv_level_find(app->config.log_level);
-
-    if (level == SV_N_LEVELS)
-        return al_fail(err, AL_INVALID, "log_level: '%s' is not one",
-                       app->config.log_level);
-    if (strcmp(format, "json") != 0 && strcmp(format, "logfmt") != 0)
-        return al_fail(err, AL_INVALID, "log_format: '%s' is neither logfmt nor json",
-                       format);
     app->log.fd = STDERR_FILENO;
-    app->log.json = strcmp(format, "json") == 0;
-    atomic_store(&app->log.level, (int)level);
-    return AL_OK;
+    app->log.json = strcmp(app->config.log_format, "json") == 0;
+    atomic_store(&app->log.level, (int)sv_level_find(app->config.log_level));
 }
 
 static enum al_status start_pool(struct sv_app *app, struct al_error *err)
@@ -71,15 +61,9 @@ static enum al_status start_loader(struct sv_app *app, struct al_error *err)
                                   .folder = app->config.models,
                                   .precision = AL_N_PRECISIONS };
 
-    if (!al_engine_cpu_mask(app->config.cpu_mask, &p.cpu_mask))
-        return al_fail(err, AL_INVALID, "cpu_mask: '%s' names no instruction sets",
-                       app->config.cpu_mask);
-    if (app->config.precision[0]) {
+    (void)al_engine_cpu_mask(app->config.cpu_mask, &p.cpu_mask); /* checked before */
+    if (app->config.precision[0])
         p.precision = al_precision_find(app->config.precision);
-        if (p.precision == AL_N_PRECISIONS)
-            return al_fail(err, AL_INVALID, "precision: '%s' is not one",
-                           app->config.precision);
-    }
     p.table = app->table = sv_table_new();
     app->loader = app->table ? sv_loader_new(&p) : NULL;
     if (!app->loader)
@@ -144,10 +128,10 @@ static enum al_status bind_all(struct sv_app *app, struct al_error *err)
 
 static enum al_status start(struct sv_app *app, struct al_error *err)
 {
-    enum al_status s = start_log(app, err);
+    enum al_status s;
 
-    if (s == AL_OK)
-        s = bind_all(app, err);
+    start_log(app);
+    s = bind_all(app, err);
     if (s == AL_OK)
         s = start_pool(app, err);
     if (s == AL_OK)
@@ -222,7 +206,8 @@ int main(int argc, char **argv)
     struct al_error err;
     int result;
 
-    if (sv_config_load(argc, argv, &app.config, &command, &err) != AL_OK) {
+    if (sv_config_load(argc, argv, &app.config, &command, &err) != AL_OK ||
+        sv_settings_check(&app.config, &err) != AL_OK) {
         (void)fprintf(stderr, "alightd: %s\n", err.text);
         sv_config_done(&app.config);
         return 2;

@@ -1,6 +1,26 @@
+#include <string.h>
+
+#include "engine/engine.h"
 #include "server/app/app.h"
 
 #define NS_PER_MS UINT64_C(1000000)
+
+enum al_status sv_settings_check(const struct sv_config *c, struct al_error *err)
+{
+    unsigned mask;
+
+    if (sv_level_find(c->log_level) == SV_N_LEVELS)
+        return al_fail(err, AL_INVALID, "log_level: '%s' is not one", c->log_level);
+    if (strcmp(c->log_format, "json") != 0 && strcmp(c->log_format, "logfmt") != 0)
+        return al_fail(err, AL_INVALID, "log_format: '%s' is neither logfmt nor json",
+                       c->log_format);
+    if (!al_engine_cpu_mask(c->cpu_mask, &mask))
+        return al_fail(err, AL_INVALID, "cpu_mask: '%s' names no instruction sets",
+                       c->cpu_mask);
+    if (c->precision[0] && al_precision_find(c->precision) == AL_N_PRECISIONS)
+        return al_fail(err, AL_INVALID, "precision: '%s' is not one", c->precision);
+    return sv_listen_check(c->listen, err);
+}
 
 struct sv_net_limits sv_net_limits_of(const struct sv_config *c)
 {
