@@ -71,14 +71,16 @@ static enum al_status fail_not_found(const char *name, const char *version,
                    name);
 }
 
-/* Why the table has an entry of `name` but nothing to serve. */
+/* Why the table has an entry of `name` but nothing to serve; entries without a version
+ * are about the package as a whole. */
 static enum al_status fail_unserved(const struct sv_app *app, const char *name,
-                                    const char *version, struct al_error *err)
+                                    const char *version, uint32_t number,
+                                    struct al_error *err)
 {
     for (size_t i = 0; i < sv_table_n(app->table); i++) {
         const struct sv_entry *e = sv_table_at(app->table, i);
 
-        if (strcmp(e->name, name) != 0)
+        if (strcmp(e->name, name) != 0 || (version && e->version && e->version != number))
             continue;
         if (e->state == SV_MODEL_UNAVAILABLE)
             return al_fail(err, AL_UNAVAILABLE, "model '%s' is not available: %s", name,
@@ -106,7 +108,7 @@ enum al_status sv_api_model(const struct sv_exchange *x, struct sv_model **ret,
         return fail_not_found(name, version, err);
     m = sv_table_find(app->table, name, (uint32_t)number);
     if (!m)
-        return fail_unserved(app, name, version, err);
+        return fail_unserved(app, name, version, (uint32_t)number, err);
     *ret = m;
     return AL_OK;
 }

@@ -25,16 +25,22 @@ static void put_entry(struct sv_text *t, const struct sv_entry *e)
 static json_t *read_body(struct sv_exchange *x)
 {
     json_error_t at;
-    json_t *object = NULL;
+    json_t *object;
+    char text[80];
 
     if (x->body_size == 0)
         return json_object();
-    if (x->body_size <= MAX_BODY_BYTES)
-        object = json_loadb(x->body, x->body_size, JSON_REJECT_DUPLICATES, &at);
+    if (x->body_size > MAX_BODY_BYTES) {
+        (void)snprintf(text, sizeof(text), "the body has %zu bytes, the limit here is %d",
+                       x->body_size, MAX_BODY_BYTES);
+        sv_reply_error(&x->reply, 413, text);
+        return NULL;
+    }
+    object = json_loadb(x->body, x->body_size, JSON_REJECT_DUPLICATES, &at);
     if (json_is_object(object))
         return object;
     json_decref(object);
-    sv_reply_error(&x->reply, 400, "the body is not a (small) JSON object");
+    sv_reply_error(&x->reply, 400, "the body is not a JSON object");
     return NULL;
 }
 
@@ -132,6 +138,13 @@ void sv_api_unload(struct sv_exchange *x)
 
 /* ---- TensorFlow Serving's status ---- */
 
+/* Whether `x` asks about the version of `e`, or about all. */
+static bool is_asked_for(const struct sv_exchange *x, const struct sv_entry *e)
+{
+    return strcmp(e->name, x->args.value[0]) == 0 &&
+           (x->args.n < 2 || strtoul(x->args.value[1], NULL, 10) == e->version);
+}
+
 void sv_api_status(struct sv_exchange *x)
 {
     const struct sv_app *app = sv_app_of(x);
@@ -149,12 +162,15 @@ void sv_api_status(struct sv_exchange *x)
         const struct sv_entry *e = sv_table_at(app->table, i);
         bool serves = e->model != NULL;
 
-        if (strcmp(e->name, x->args.value[0]) != 0)
+        if (!is_asked_for(x, e))
             continue;
         sv_text_printf(&t,
                        "%s{\"version\":\"%u\",\"state\":\"%s\",\"status\":"
                        "{\"error_code\":\"%s\",\"error_message\":",
-                       comma, e->version, serves ? "AVAILABLE" : "END",
+                       comma, e->version,
+                       serves                         ? "AVAILABLE"
+                       : e->state == SV_MODEL_LOADING ? "LOADING"
+                                                      : "END",
                        serves ? "OK" : "UNAVAILABLE");
         sv_text_json(&t, e->reason, strlen(e->reason));
         sv_text_str(&t, "}}");

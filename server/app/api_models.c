@@ -13,12 +13,37 @@ void sv_api_live(struct sv_exchange *x)
     sv_reply_static(&x->reply, 200, "{\"live\":true}", NULL);
 }
 
+/* Names of the packages that could not be loaded, each once. */
+static void put_failed(struct sv_text *t, const struct sv_app *app)
+{
+    const char *last = NULL;
+
+    for (size_t i = 0; i < sv_table_n(app->table); i++) {
+        const struct sv_entry *e = sv_table_at(app->table, i);
+
+        if (!sv_loader_has_failed(e) || (last && strcmp(last, e->name) == 0))
+            continue;
+        sv_text_str(t, last ? "," : ",\"failed\":[");
+        sv_text_json(t, e->name, strlen(e->name));
+        last = e->name;
+    }
+    sv_text_str(t, last ? "]" : "");
+}
+
 void sv_api_ready(struct sv_exchange *x)
 {
-    if (sv_life_is_ready(sv_app_of(x)))
+    const struct sv_app *app = sv_app_of(x);
+    struct sv_text t = { 0 };
+
+    if (sv_life_is_ready(app)) {
         sv_reply_static(&x->reply, 200, "{\"ready\":true}", NULL);
-    else
-        sv_reply_static(&x->reply, 503, "{\"ready\":false}", NULL);
+        return;
+    }
+    sv_text_str(&t, "{\"ready\":false");
+    if (app->life.state == SV_LIFE_READY)
+        put_failed(&t, app);
+    sv_text_str(&t, "}");
+    sv_api_json(x, 503, &t);
 }
 
 void sv_api_model_ready(struct sv_exchange *x)

@@ -49,12 +49,16 @@ struct sv_app {
 
 /* life.c */
 void sv_life_start(struct sv_app *app);
-/* The readiness that health checks see. */
+/* The readiness that health checks see: neither starting nor draining, and not without a
+ * single model because none could be loaded. */
 bool sv_life_is_ready(const struct sv_app *app);
 
 /* settings.c: what the configuration says to each part */
 struct sv_net_limits sv_net_limits_of(const struct sv_config *c);
 struct sv_decode_limits sv_decode_limits_of(const struct sv_config *c);
+/* Texts of `c` that the table's bounds cannot check. */
+AL_MUST_CHECK enum al_status sv_settings_check(const struct sv_config *c,
+                                               struct al_error *err);
 
 /* api.c */
 extern const struct sv_route sv_routes[];

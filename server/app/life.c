@@ -16,18 +16,6 @@
 #define IDLE_GRACE_NS  UINT64_C(200000000) /* for clients to see Connection: close */
 #define NS_PER_MS      UINT64_C(1000000)
 
-bool sv_life_is_ready(const struct sv_app *app)
-{
-    return app->life.state == SV_LIFE_READY;
-}
-
-/* ---- starting ---- */
-
-static double since_ms(uint64_t start_ns)
-{
-    return (double)(uv_hrtime() - start_ns) / 1e6;
-}
-
 static size_t count_serving(const struct sv_app *app)
 {
     size_t n = 0;
@@ -35,6 +23,27 @@ static size_t count_serving(const struct sv_app *app)
     for (size_t i = 0; i < sv_table_n(app->table); i++)
         n += sv_table_at(app->table, i)->model != NULL;
     return n;
+}
+
+static bool has_failed(const struct sv_app *app)
+{
+    for (size_t i = 0; i < sv_table_n(app->table); i++)
+        if (sv_loader_has_failed(sv_table_at(app->table, i)))
+            return true;
+    return sv_loader_folder_failed(app->loader);
+}
+
+bool sv_life_is_ready(const struct sv_app *app)
+{
+    return app->life.state == SV_LIFE_READY &&
+           (count_serving(app) > 0 || !has_failed(app));
+}
+
+/* ---- starting ---- */
+
+static double since_ms(uint64_t start_ns)
+{
+    return (double)(uv_hrtime() - start_ns) / 1e6;
 }
 
 static void on_watchdog(uv_timer_t *timer)
@@ -58,10 +67,9 @@ static void on_loaded(void *arg, const struct al_error *err)
     size_t n = count_serving(app);
     char status[96];
 
+    (void)err; /* in the log already */
     if (app->life.state != SV_LIFE_STARTING)
         return;
-    if (err)
-        sv_log(&app->log, SV_ERROR, "models not read", SV_TEXT("error", err->text));
     app->life.state = SV_LIFE_READY;
     (void)snprintf(status, sizeof(status), "READY=1\nSTATUS=serving %zu models", n);
     sv_notify(status);
@@ -107,6 +115,7 @@ static void on_drain(uv_timer_t *timer)
 
     if (app->life.listening && waited_ns >= duck_ns) {
         app->life.listening = false;
+        sv_listen_forget(app->bound, app->n_bound);
         sv_net_stop_listening(app->net);
     }
     if (app->life.listening)
@@ -159,7 +168,7 @@ static void on_poll_models(uv_timer_t *timer)
     struct sv_app *app = timer->data;
 
     if (sv_loader_is_idle(app->loader) && app->life.state == SV_LIFE_READY)
-        sv_loader_scan(app->loader, NULL, NULL);
+        sv_loader_poll(app->loader);
 }
 
 static void poll_models(struct sv_app *app)
@@ -176,16 +185,13 @@ static void apply(struct sv_app *app, struct sv_config *fresh)
 {
     struct sv_net_limits net;
     struct sv_decode_limits decode;
-    enum sv_level level;
 
     sv_config_apply(&app->config, fresh, on_changed, app);
     net = sv_net_limits_of(&app->config);
     decode = sv_decode_limits_of(&app->config);
-    level = sv_level_find(app->config.log_level);
     sv_net_set_limits(app->net, &net);
     sv_pool_set_limits(app->pool, &decode);
-    if (level != SV_N_LEVELS)
-        atomic_store(&app->log.level, (int)level);
+    atomic_store(&app->log.level, (int)sv_level_find(app->config.log_level));
     poll_models(app);
 }
 
@@ -201,7 +207,8 @@ static void on_hangup(uv_signal_t *signal, int number)
     sv_access_log_reopen(app->access_log);
     if (ready)
         sv_notify("RELOADING=1");
-    if (sv_config_load(app->argc, app->argv, &fresh, &command, &err) == AL_OK)
+    if (sv_config_load(app->argc, app->argv, &fresh, &command, &err) == AL_OK &&
+        sv_settings_check(&fresh, &err) == AL_OK)
         apply(app, &fresh);
     else
         sv_log(&app->log, SV_ERROR, "configuration not reloaded",

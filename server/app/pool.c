@@ -94,9 +94,13 @@ static enum al_status reserve(void *arg, struct sv_call *c, uint32_t n_rows,
     if (s == AL_OVERLOADED)
         c->retry_after_s = sv_sched_retry_after_s(pool->sched);
     pthread_mutex_unlock(&pool->mutex);
-    return s == AL_OK ? s
-                      : al_fail(err, s, "no room for %u rows and %zu bytes", n_rows,
-                                extra_bytes);
+    return s == AL_OK
+               ? s
+               : al_fail(err, s,
+                         "no room for %u rows and %zu bytes more: max_queue_rows is "
+                         "%zu, max_queue_bytes %zu",
+                         n_rows, extra_bytes, pool->p.sched.max_rows,
+                         pool->p.sched.max_bytes);
 }
 
 static void reschedule(void *arg, struct sv_call *c, uint64_t deadline_ns,

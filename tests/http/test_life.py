@@ -2,6 +2,7 @@
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
@@ -196,10 +197,63 @@ class Life(unittest.TestCase):
                 os.symlink(MODELS / MODEL, f"{folder}/m{i}")
             d = Daemon(wait=False, models=folder, lame_duck_ms=0, drain_timeout_ms=0)
             d.wait_event('"model loaded"')
+            d.port = int(re.search(r"address=127\.0\.0\.1:(\d+)", d.text()).group(1))
+            d.wait_until(lambda: "LOADING" in [m["state"] for m in d.json(
+                "POST", "/v2/repository/index")[1]])
             d.process.send_signal(signal.SIGTERM)
             self.assertEqual(d.process.wait(60), 0)
             self.assertLess(d.text().count("model loaded"), n)
             self.assertLessEqual(d.text().count("drain limit passed"), 1)
+
+
+    def test_without_any_model_the_server_is_not_ready(self):
+        with tempfile.TemporaryDirectory() as folder:
+            d = Daemon(models=folder)
+            self.assertEqual(d.json("GET", "/v2/health/ready"), (200, {"ready": True}))  # so be it
+            os.makedirs(f"{folder}/broken/1")
+            d.process.send_signal(signal.SIGHUP)
+            d.wait_event('"model not loaded"')
+            self.assertEqual(d.json("GET", "/v2/health/ready"),
+                             (503, {"ready": False, "failed": ["broken"]}))
+            shutil.copytree(MODELS / MODEL, f"{folder}/{MODEL}")
+            d.process.send_signal(signal.SIGHUP)
+            d.wait_event('"model loaded"')
+            self.assertEqual(d.ask("GET", "/v2/health/ready")[0], 200)
+            self.assertEqual(d.stop(), 0)
+        d = Daemon(models=folder)
+        self.assertIn("models not read", d.text())
+        self.assertEqual(d.ask("GET", "/v2/health/ready")[0], 503)
+        self.assertEqual(d.stop(), 0)
+
+    def test_polling_tries_a_broken_package_once(self):
+        with tempfile.TemporaryDirectory() as folder:
+            os.makedirs(f"{folder}/a-broken/1")
+            os.makedirs(f"{folder}/b-empty")
+            d = Daemon(models=folder, poll_models_ms=20)
+            shutil.copytree(MODELS / MODEL, f"{folder}/{MODEL}")
+            d.wait_event('"model loaded"')
+            self.assertEqual(d.text().count("not loaded"), 2)
+            pathlib.Path(f"{folder}/a-broken/1/model.onnx").write_bytes(b"no model")
+            d.wait_until(lambda: d.text().count("not loaded") == 3)
+            self.assertEqual(d.stop(), 0)
+
+    def test_a_unix_socket_belongs_to_one_server(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = f"{folder}/socket"
+            with socket.socket(socket.AF_UNIX) as s:
+                s.bind(path)  # and nobody listens any more
+            d = Daemon(listen=f"unix:{path},127.0.0.1:0", models=folder)
+            second = subprocess.run([ALIGHTD, f"--listen=unix:{path}", f"--models={folder}"],
+                                    capture_output=True, text=True, timeout=60)
+            self.assertEqual(second.returncode, 1)
+            self.assertIn("in use", second.stderr)
+            with socket.socket(socket.AF_UNIX) as s:
+                s.settimeout(30)
+                s.connect(path)
+                s.sendall(b"GET /v2 HTTP/1.1\r\nHost: a\r\n\r\n")
+                self.assertTrue(s.recv(1000).startswith(b"HTTP/1.1 200"))
+            self.assertEqual(d.stop(), 0)
+            self.assertFalse(os.path.exists(path))
 
 
 class Options(unittest.TestCase):
@@ -218,9 +272,25 @@ class Options(unittest.TestCase):
             self.assertIn(key, schema["properties"])
 
     def test_bad_options_are_named(self):
-        done = subprocess.run([ALIGHTD, "--wrokers=2"], capture_output=True, text=True)
-        self.assertEqual(done.returncode, 2)
-        self.assertIn("--wrokers", done.stderr)
+        for flag, word in (("--wrokers=2", "--wrokers"), ("--log-level=loud", "log_level"),
+                           ("--log-format=xml", "log_format"), ("--precision=q", "precision"),
+                           ("--cpu-mask=zz", "cpu_mask"), ("--listen=nonsense", "nonsense"),
+                           ("--listen=127.0.0.1:70000", "70000"), ("--listen=unix:" + "x" * 200, "107")):
+            for also in ((), ("--check",)):
+                done = subprocess.run([ALIGHTD, flag, *also], capture_output=True, text=True)
+                self.assertEqual(done.returncode, 2, flag)
+                self.assertIn(word, done.stderr)
+
+    def test_a_reload_with_a_bad_option_changes_nothing(self):
+        with tempfile.TemporaryDirectory() as folder:
+            config = pathlib.Path(folder, "alightd.json")
+            config.write_text("{}")
+            d = Daemon(config=config)
+            config.write_text('{"log_level": "loud", "max_body_bytes": 5000}')
+            d.process.send_signal(signal.SIGHUP)
+            d.wait_event('"configuration not reloaded"')
+            self.assertNotIn("setting changed", d.text())
+            self.assertEqual(d.stop(), 0)
 
 
 if __name__ == "__main__":

@@ -67,7 +67,7 @@ class Overload(DaemonCase):
         running = Background(self.daemon, "POST", SLEEP, nap(700))
         self.daemon.wait_until(lambda: self.daemon.metric("alight_inflight_rows") == 1)
         answer = self.ask("POST", SLEEP, tensor([1] * 12, [12, 1]))
-        self.assert_error(answer, 503, "12 rows")
+        self.assert_error(answer, 503, "12 rows", "max_queue_rows is 12")
         self.assertGreaterEqual(int(answer[1]["Retry-After"]), 1)
         running.join()
 
@@ -258,6 +258,20 @@ class Repository(unittest.TestCase):
         shutil.rmtree(f"{self.folder.name}/{MODEL}/3")
         self.assertEqual(self.repository("load"), 200)
         self.assertEqual(d.json("POST", CLASSIFY, IMAGE)[1]["version"], "1")
+
+    def test_a_broken_version_is_no_excuse_for_another(self):
+        broken = f"{self.folder.name}/{MODEL}/2"
+        os.mkdir(broken)
+        pathlib.Path(broken, "model.onnx").write_bytes(b"broken")
+        self.assertNotEqual(self.repository("load"), 200)
+        ask = self.daemon.ask
+        self.assertEqual(ask("POST", f"/v1/models/{MODEL}/versions/2:classify", IMAGE)[0], 503)
+        self.assertEqual(ask("POST", f"/v1/models/{MODEL}/versions/9:classify", IMAGE)[0], 404)
+        self.assertEqual(self.daemon.json("POST", CLASSIFY, IMAGE)[1]["version"], "1")
+        for version, state in (("1", "AVAILABLE"), ("2", "END")):
+            found = self.daemon.json("GET", f"/v1/models/{MODEL}/versions/{version}")[1]
+            self.assertEqual([(s["version"], s["state"]) for s in found["model_version_status"]],
+                             [(version, state)])
 
     def test_only_names_of_packages_are_loaded(self):
         self.assertEqual(self.repository("load", "none"), 404)
