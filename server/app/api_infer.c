@@ -51,6 +51,9 @@ static void answer(struct sv_call *c)
     else
         sv_reply_json(&x->reply, c->http_status, c->answer.data, c->answer.size);
     memset(&c->answer, 0, sizeof(c->answer));
+    if (x->reply.status == 500)
+        sv_log(&sv_app_of(x)->log, SV_ERROR, "request failed",
+               SV_TEXT("request_id", x->request_id), SV_TEXT("model", c->served->name));
     x->reply.content_type = c->answer_type;
     if (c->retry_after_s) {
         (void)snprintf(number, sizeof(number), "%" PRIu32, c->retry_after_s);

@@ -71,7 +71,9 @@ void sv_api_server(struct sv_exchange *x)
     sv_reply_static(&x->reply, 200,
                     "{\"name\":\"alight\",\"version\":\"" ALIGHT_VERSION
                     "\","
-                    "\"extensions\":[]}",
+                    "\"extensions\":[\"classification\",\"model_repository\","
+                    "\"model_configuration\",\"binary_tensor_data\",\"parameters\","
+                    "\"statistics\",\"logging\"]}",
                     NULL);
 }
 

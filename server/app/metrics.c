@@ -383,6 +383,19 @@ static void put_cut(struct family *f, const struct sv_snapshot *s)
         count(f, (struct labels){ .key = "reason", .value = cuts[i].reason }, cuts[i].n);
 }
 
+static void put_answers(struct family *f, const struct sv_snapshot *s)
+{
+    char code[12];
+    const struct labels l = { .key = "code", .value = code };
+
+    for (size_t i = 0; i < SV_HTTP_STATUSES; i++) {
+        if (s->net.answers[i] == 0)
+            continue;
+        (void)snprintf(code, sizeof(code), "%zu", i);
+        count(f, l, s->net.answers[i]);
+    }
+}
+
 static void put_build(struct family *f, const struct sv_snapshot *s)
 {
     (void)s;

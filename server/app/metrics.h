@@ -52,6 +52,8 @@
       "Connections accepted.")                                                         \
     X("alight_connections_cut_total", "counter", "reason", put_cut,                    \
       "Connections closed for being too slow, by what was slow.")                      \
+    X("alight_http_answers_total", "counter", "code", put_answers,                     \
+      "HTTP answers by status, refusals before any model included.")                   \
     X("alight_build_info", "gauge", "version", put_build, "Always 1.")                 \
     X("process_cpu_seconds_total", "counter", "", put_cpu,                             \
       "User and system time of the process.")                                          \

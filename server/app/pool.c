@@ -232,6 +232,8 @@ static void expire(uv_timer_t *timer)
     sv_sched_expire(pool->sched, uv_hrtime(), &out);
     next_ns = sv_sched_next_deadline(pool->sched);
     pthread_mutex_unlock(&pool->mutex);
+    for (struct sv_request *r = out.answer; r; r = r->next)
+        sv_call_of(r)->accepts_gzip = false; /* no time for that on the loop */
     deliver(pool, &out);
     arm(pool, next_ns);
 }

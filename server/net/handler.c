@@ -266,6 +266,8 @@ void sv_handler_completed(void *cls, struct MHD_Connection *mhd, void **con_cls,
         return;
     *con_cls = NULL;
     net->counts.exchanges_open--;
+    if (x->reply.status > 0 && x->reply.status < SV_HTTP_STATUSES)
+        net->counts.answers[x->reply.status]++;
     if (net->p.finished)
         net->p.finished(net->p.user, x, code == MHD_REQUEST_TERMINATED_COMPLETED_OK);
     if (x->conn) {

@@ -13,6 +13,8 @@
 #include "server/net/exchange.h"
 #include "server/net/route.h"
 
+#define SV_HTTP_STATUSES 600
+
 struct sv_net_limits {
     size_t max_connections;
     size_t connection_memory_bytes; /* pool of headers and read buffer of a connection */
@@ -33,6 +35,7 @@ struct sv_net_counts {
     uint64_t cut_header, cut_body, cut_idle, cut_write, cut_stalled;
     uint64_t gone_parked;  /* clients lost while their request was worked on */
     uint64_t bodies_bytes; /* held now */
+    uint64_t answers[SV_HTTP_STATUSES]; /* by status, whoever refused or answered */
 };
 
 struct sv_net_params {

@@ -39,7 +39,9 @@ class Health(DaemonCase):
         self.assertEqual(d.json("GET", f"/v2/models/{MODEL}/versions/1")[1], meta)
         status, config = d.json("GET", f"/v2/models/{MODEL}/config")
         self.assertEqual(config["input"][0]["dims"], [1, 28, 28])
-        self.assertEqual(d.json("GET", "/v2")[1]["name"], "alight")
+        server = d.json("GET", "/v2")[1]
+        self.assertEqual(server["name"], "alight")
+        self.assertIn("binary_tensor_data", server["extensions"])
 
     def test_trailing_slash_and_query_are_ignored(self):
         self.assertEqual(self.ask("GET", "/v2/health/live/?x=1")[0], 200)
@@ -165,6 +167,8 @@ class Errors(DaemonCase):
         self.assert_error(answer, 405, "DELETE")
         self.assertEqual(answer[1]["Allow"], "GET, HEAD")
         self.assert_error(self.ask("BREW", "/v2"), 405, "BREW")
+        for code in (404, 405):
+            self.assertGreaterEqual(self.daemon.metric(f'alight_http_answers_total{{code="{code}"}}'), 2)
 
     def test_errors_keep_the_connection(self):
         c = self.daemon.connect()
