@@ -1,5 +1,6 @@
 # docker build -t alight . && docker run --rm -p 8000:8000 alight
 # Own models: -v /path/to/models:/srv/alight/models:ro. Settings: -e ALIGHT_… (docs/configuration.md).
+# Reachable by others than yourself: -e ALIGHT_ADMIN=false, or every client may unload models.
 FROM debian:bookworm-slim AS build
 WORKDIR /src
 COPY scripts/packages scripts/install-packages scripts/

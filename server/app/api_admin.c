@@ -8,6 +8,16 @@
 
 #define MAX_BODY_BYTES 65536 /* an administrative body is small */
 
+/* False and a reply: changing the server is not for clients. */
+static bool may_change(struct sv_exchange *x)
+{
+    if (sv_app_of(x)->config.admin)
+        return true;
+    sv_reply_error(&x->reply, 403,
+                   "the setting 'admin' is false: nothing can be changed");
+    return false;
+}
+
 /* ---- repository ---- */
 
 static void put_entry(struct sv_text *t, const struct sv_entry *e)
@@ -110,7 +120,7 @@ void sv_api_load(struct sv_exchange *x)
     const char *name = x->args.value[0];
     struct al_error err;
 
-    if (!is_plain_load(x))
+    if (!may_change(x) || !is_plain_load(x))
         return;
     if (!sv_load_is_name(name)) {
         (void)al_fail(&err, AL_INVALID, "'%s' is no name of a package", name);
@@ -127,6 +137,8 @@ void sv_api_unload(struct sv_exchange *x)
     const char *name = x->args.value[0];
     struct al_error err;
 
+    if (!may_change(x))
+        return;
     if (sv_loader_unload(app->loader, name)) {
         sv_reply_static(&x->reply, 200, "{}", NULL);
         return;
@@ -215,7 +227,7 @@ void sv_api_logging(struct sv_exchange *x)
     struct sv_text t = { 0 };
 
     if (x->method == SV_POST) {
-        json_t *settings = read_body(x);
+        json_t *settings = may_change(x) ? read_body(x) : NULL;
 
         if (!settings)
             return;

@@ -44,6 +44,7 @@
     UINT(write_timeout_ms, 60000, 100, 3600000, true, "from the answer to its last byte taken by the client") \
     UINT(idle_timeout_ms, 75000, 100, 3600000, true, "between two requests of a connection; longer than the proxy's") \
     TEXT(trusted_proxies, "", true, "addresses whose X-Forwarded-For is believed, comma-separated") \
+    FLAG(admin, true, true, "whether clients may load and unload models and change log settings; false: 403, and models come and go by the folder alone") \
     UINT(lame_duck_ms, 200, 0, 600000, true, "after SIGTERM: not ready any more, but still accepting") \
     UINT(drain_timeout_ms, 30000, 0, 3600000, true, "after that: longest wait for requests in flight") \
     TEXT(log_level, "info", true, "error, warning, info or debug")                              \

@@ -106,6 +106,10 @@ static enum al_status start_net(struct sv_app *app, struct al_error *err)
                                      .complain = complain };
     enum al_status s = sv_net_new(&p, &app->net, err);
 
+    if (p.limits.max_connections < app->config.max_connections)
+        sv_log(&app->log, SV_WARNING, "max_connections lowered",
+               SV_NUMBER("limit", p.limits.max_connections),
+               SV_NUMBER("wanted", app->config.max_connections));
     for (size_t i = 0; i < app->n_bound && s == AL_OK; i++) {
         s = sv_net_listen(app->net, app->bound[i].fd, err);
         if (s == AL_OK)

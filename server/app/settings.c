@@ -1,9 +1,11 @@
 #include <string.h>
+#include <sys/resource.h>
 
 #include "engine/engine.h"
 #include "server/app/app.h"
 
-#define NS_PER_MS UINT64_C(1000000)
+#define NS_PER_MS   UINT64_C(1000000)
+#define OTHER_FILES 64 /* log, models being read, epoll, name service */
 
 enum al_status sv_settings_check(const struct sv_config *c, struct al_error *err)
 {
@@ -22,10 +24,23 @@ enum al_status sv_settings_check(const struct sv_config *c, struct al_error *err
     return sv_listen_check(c->listen, err);
 }
 
+/* Connections that there are descriptors for, with some left for everything else. */
+static size_t affordable(size_t wanted)
+{
+    struct rlimit files;
+    size_t most;
+
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur == RLIM_INFINITY)
+        return wanted;
+    most = files.rlim_cur > 2 * OTHER_FILES ? files.rlim_cur - OTHER_FILES
+                                            : files.rlim_cur / 2;
+    return wanted < most ? wanted : most;
+}
+
 struct sv_net_limits sv_net_limits_of(const struct sv_config *c)
 {
     return (struct sv_net_limits){
-        .max_connections = c->max_connections,
+        .max_connections = affordable(c->max_connections),
         .connection_memory_bytes = c->max_header_bytes,
         .memory_increment_bytes = c->max_header_bytes / 4,
         .max_body_bytes = c->max_body_bytes,

@@ -3,6 +3,7 @@ import json
 import os
 import pathlib
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -11,6 +12,7 @@ import tempfile
 import threading
 import time
 import unittest
+import unittest.mock
 
 from daemon import ALIGHTD, IMAGE, MODEL, MODELS, ROOT, Daemon, die_with_parent, main
 
@@ -254,6 +256,20 @@ class Life(unittest.TestCase):
                 self.assertTrue(s.recv(1000).startswith(b"HTTP/1.1 200"))
             self.assertEqual(d.stop(), 0)
             self.assertFalse(os.path.exists(path))
+
+
+    def test_connections_leave_descriptors_for_other_files(self):
+        def few():
+            die_with_parent()
+            resource.setrlimit(resource.RLIMIT_NOFILE, (150, 150))
+        with unittest.mock.patch("daemon.die_with_parent", few):
+            d = Daemon()
+        self.assertIn('event="max_connections lowered" limit=86 wanted=10000', d.text())
+        held = [socket.create_connection(("127.0.0.1", d.port), 30) for _ in range(60)]
+        self.assertEqual(d.ask("POST", CLASSIFY, IMAGE)[0], 200)
+        for s in held:
+            s.close()
+        self.assertEqual(d.stop(), 0)
 
 
 class Options(unittest.TestCase):

@@ -223,6 +223,18 @@ class Protocols(DaemonCase):
         self.assert_error(self.ask("POST", "/v2/logging", "[]"), 400)
 
 
+class ReadOnly(DaemonCase):
+    options = {"admin": "false"}
+
+    def test_clients_change_nothing(self):
+        for path in (f"/v2/repository/models/{MODEL}/load", f"/v2/repository/models/{MODEL}/unload",
+                     "/v2/logging"):
+            self.assert_error(self.ask("POST", path, b"{}"), 403, "admin")
+        self.assertEqual(self.ask("GET", "/v2/logging")[0], 200)
+        self.assertEqual(self.ask("POST", "/v2/repository/index")[0], 200)
+        self.assertEqual(self.ask("POST", CLASSIFY, IMAGE)[0], 200)
+
+
 class Repository(unittest.TestCase):
     def setUp(self):
         self.folder = tempfile.TemporaryDirectory()
