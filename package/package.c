@@ -192,10 +192,8 @@ static enum al_status read_network(struct pk_package *p, const struct pk_manifes
                                    const struct pk_load_params *lp, struct al_error *err)
 {
     struct network_file f;
-    enum al_status s =
-        pk_file_read(versioned_path_of(p, "model.onnx", f.path),
-                     lp->max_file_bytes > 0 ? lp->max_file_bytes : MAX_MODEL_BYTES,
-                     &f.bytes, &f.size, err);
+    enum al_status s = pk_file_read(versioned_path_of(p, "model.onnx", f.path),
+                                    MAX_MODEL_BYTES, &f.bytes, &f.size, err);
 
     if (s != AL_OK)
         return s;

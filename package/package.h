@@ -32,9 +32,8 @@ struct pk_load_params {
     enum al_precision precision; /* AL_N_PRECISIONS: what model.json says, else default */
     unsigned cpu_mask;
     uint64_t (*now_ns)(void);
-    size_t max_file_bytes; /* of model.onnx; 0 = 2 GiB */
-    size_t max_threads;    /* most threads of a run's team; 0 = 1 */
-    bool without_policy;   /* do not read policy.json: a new one is to be certified */
+    size_t max_threads;  /* most threads of a run's team; 0 = 1 */
+    bool without_policy; /* do not read policy.json: a new one is to be certified */
 };
 
 /* `version` 0: the highest. A package without model.json is a plain classifier with one

@@ -22,11 +22,6 @@ enum sv_level sv_level_find(const char *name)
     return SV_N_LEVELS;
 }
 
-const char *sv_level_name(enum sv_level level)
-{
-    return level_names[level];
-}
-
 static bool is_plain(const char *text)
 {
     size_t n = strspn(text,

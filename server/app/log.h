@@ -26,7 +26,6 @@ struct sv_log {
 };
 
 enum sv_level sv_level_find(const char *name); /* SV_N_LEVELS: unknown */
-const char *sv_level_name(enum sv_level level);
 
 struct sv_field {
     const char *key;  /* NULL: the end */

@@ -1,8 +1,8 @@
 #include "server/core/state.h"
 
-#define SECOND_NS         1000000000U
-#define DEFAULT_AGEING_NS SECOND_NS
-#define MAX_RETRY_S       3600
+#define SECOND_NS   1000000000U
+#define AGEING_NS   SECOND_NS /* patience of one priority level */
+#define MAX_RETRY_S 3600
 
 /* Whether a request of `rows` and `bytes` in all may bring in `more_rows` and
  * `more_bytes` of them now. */
@@ -28,10 +28,9 @@ static enum al_status fits(struct sv_sched *s, struct sv_model *m, size_t rows,
 
 /* The due time: the share priority/8 of the time the request may take, which is up to its
  * deadline but no more than the patience of the lowest priority. */
-static uint64_t due_ns(const struct sv_sched *s, const struct sv_request *r)
+static uint64_t due_ns(const struct sv_request *r)
 {
-    uint64_t ageing = s->p.ageing_ns ? s->p.ageing_ns : DEFAULT_AGEING_NS;
-    uint64_t span = ageing * SV_PRIORITY_LOWEST;
+    uint64_t span = (uint64_t)AGEING_NS * SV_PRIORITY_LOWEST;
     uint64_t allowed =
         r->deadline_ns > r->arrived_ns ? r->deadline_ns - r->arrived_ns : 0;
 
@@ -83,7 +82,7 @@ enum al_status sv_sched_submit(struct sv_sched *s, struct sv_request *r, uint64_
         activate(s, m);
     s->n_active++;
     r->arrived_ns = now_ns;
-    r->due_ns = due_ns(s, r);
+    r->due_ns = due_ns(r);
     if (r->deadline_ns != SV_NO_DEADLINE)
         sv_heap_push(&s->deadlines, &r->deadline_node, r->deadline_ns);
     sv_queue_request(s, r, now_ns);
@@ -123,7 +122,7 @@ void sv_sched_set_limits(struct sv_sched *s, struct sv_request *r, unsigned prio
     sv_heap_remove(&s->deadlines, &r->deadline_node);
     r->priority = priority;
     r->deadline_ns = deadline_ns;
-    r->due_ns = due_ns(s, r);
+    r->due_ns = due_ns(r);
     if (deadline_ns != SV_NO_DEADLINE)
         sv_heap_push(&s->deadlines, &r->deadline_node, deadline_ns);
 }

@@ -37,7 +37,6 @@ struct sv_sched_params {
     size_t max_rows;         /* on their way at once; more is AL_OVERLOADED */
     size_t max_bytes;        /* likewise, of size_bytes */
     size_t max_decode_batch; /* bodies of one decode job, 1 to SV_MAX_BATCH; 0: 8 */
-    uint64_t ageing_ns;      /* patience of one priority level; 0: 1 s */
     bool whole_batches;      /* for comparison only: a batch stays together to its end */
 };
 

@@ -12,11 +12,6 @@ const char *sv_exchange_header(const struct sv_exchange *x, const char *name)
     return MHD_lookup_connection_value(x->mhd, MHD_HEADER_KIND, name);
 }
 
-const char *sv_exchange_query(const struct sv_exchange *x, const char *key)
-{
-    return MHD_lookup_connection_value(x->mhd, MHD_GET_ARGUMENT_KIND, key);
-}
-
 struct each_query {
     bool (*fn)(void *arg, const char *key, const char *value);
     void *arg;

@@ -75,9 +75,8 @@ struct sv_exchange {
     void (*user_gone)(struct sv_exchange *x);
 };
 
-/* First value of a request header or query argument, or NULL. */
+/* First value of a request header, or NULL. */
 const char *sv_exchange_header(const struct sv_exchange *x, const char *name);
-const char *sv_exchange_query(const struct sv_exchange *x, const char *key);
 /* Calls `fn` for each query argument (value may be NULL) until it returns false. */
 void sv_exchange_each_query(const struct sv_exchange *x,
                             bool (*fn)(void *arg, const char *key, const char *value),

@@ -35,7 +35,6 @@ void *sv_handler_request_line(void *cls, const char *uri, struct MHD_Connection 
     x->conn = sv_conn_of(mhd);
     if (x->conn)
         sv_conn_enter(x->conn, SV_PHASE_HEADERS);
-    net->counts.exchanges_total++;
     net->counts.exchanges_open++;
     return x;
 }

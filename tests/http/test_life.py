@@ -208,6 +208,26 @@ class Life(unittest.TestCase):
             self.assertLessEqual(d.text().count("drain limit passed"), 1)
 
 
+    def test_loads_that_wait_are_bounded(self):
+        with tempfile.TemporaryDirectory() as folder:
+            for i in range(400):
+                os.symlink(MODELS / MODEL, f"{folder}/m{i}")
+            d = Daemon(wait=False, models=folder, lame_duck_ms=0, drain_timeout_ms=0)
+            d.wait_event("listening")
+            d.port = int(re.search(r"address=127\.0\.0\.1:(\d+)", d.text()).group(1))
+            load = b"POST /v2/repository/models/m0/load HTTP/1.1\r\nHost: a\r\n\r\n"
+            waiting = [d.open(load) for _ in range(70)]  # behind the scan of the folder
+            status, _, body = d.ask("POST", "/v2/repository/models/m0/load")
+            self.assertEqual(status, 503)
+            self.assertIn("64", json.loads(body)["error"])
+            self.assertEqual(d.ask("GET", "/v2/health/live")[0], 200)
+            d.process.send_signal(signal.SIGTERM)
+            self.assertEqual(d.process.wait(60), 0)
+            answers = [s.recv(1000)[9:12] for s in waiting]
+            self.assertEqual(answers, [b"503"] * 70)  # too many, or stopping
+            for s in waiting:
+                s.close()
+
     def test_without_any_model_the_server_is_not_ready(self):
         with tempfile.TemporaryDirectory() as folder:
             d = Daemon(models=folder)
