@@ -36,6 +36,9 @@ AL_MUST_CHECK enum al_status al_pass_batchnorm(struct al_graph *g, struct al_err
  * LayerNormalization over the last axis, HardSigmoid and HardSwish. */
 AL_MUST_CHECK enum al_status al_pass_compose(struct al_graph *g, struct al_error *err);
 
+/* Makes a Pad of zeros padding of the Conv or AveragePool that reads it. */
+AL_MUST_CHECK enum al_status al_pass_pad(struct al_graph *g, struct al_error *err);
+
 /* Makes an Add of a constant the bias of the Conv, Gemm or MatMul before it, and joins an
  * addition and an activation to the node before them (`post`). The value added is never
  * computed from the node it is added to. */

@@ -307,6 +307,59 @@ static void an_activation_that_is_not_monotone_stays_behind_max_pool(void **stat
     al_graph_free(g);
 }
 
+/* x framed by 1, 0, 2, 1 filled with `fill`. */
+static uint32_t padded(struct al_graph *g, const char *name, uint32_t x, float fill)
+{
+    uint32_t pads = net_ints(g, SHAPE(8), (int64_t[]){ 0, 0, 1, 0, 0, 0, 2, 1 });
+    uint32_t value = net_floats(g, SCALAR, &fill);
+
+    return net_node(g, AL_OP_PAD, name, INPUTS(x, pads, value), NO_ATTRS);
+}
+
+static void a_pad_of_zeros_becomes_padding(void **state)
+{
+    struct al_graph *g = net_new();
+    uint32_t x = net_input(g, "x", SHAPE(1, 3, 6, 7));
+    uint32_t w = net_weights(g, SHAPE(4, 3, 3, 3));
+    uint32_t conv = net_node(g, AL_OP_CONV, "conv", INPUTS(padded(g, "p", x, 0), w),
+                             ATTRS(INTS("pads", 0, 1, 0, 0), INTS("strides", 2, 1)));
+    uint32_t pool =
+        net_node(g, AL_OP_AVERAGE_POOL, "pool", INPUTS(padded(g, "q", conv, 0)),
+                 ATTRS(INTS("kernel_shape", 2, 2), INT("count_include_pad", 0)));
+    struct truth t;
+
+    (void)state;
+    net_output(g, pool);
+    infer(g, &t);
+    assert_int_equal(al_pass_pad(g, NULL), AL_OK);
+    assert_int_equal(al_pass_clean(g, NULL), AL_OK);
+    assert_int_equal(net_n_nodes(g), 2);
+    assert_same(g, &t);
+    al_graph_free(g);
+}
+
+static void a_pad_that_is_no_padding_stays(void **state)
+{
+    struct al_graph *g = net_new();
+    uint32_t x = net_input(g, "x", SHAPE(1, 3, 6, 7));
+    uint32_t w = net_weights(g, SHAPE(4, 3, 3, 3));
+    uint32_t conv =
+        net_node(g, AL_OP_CONV, "conv", INPUTS(padded(g, "p", x, 0.5F), w), NO_ATTRS);
+    uint32_t pool =
+        net_node(g, AL_OP_AVERAGE_POOL, "pool", INPUTS(padded(g, "q", conv, 0)),
+                 ATTRS(INTS("kernel_shape", 2, 2), INTS("pads", 1, 1, 1, 1)));
+    struct truth t;
+
+    (void)state;
+    net_output(g, pool);
+    infer(g, &t);
+    assert_int_equal(al_pass_pad(g, NULL), AL_OK);
+    assert_int_equal(al_pass_clean(g, NULL), AL_OK);
+    assert_int_equal(net_n_nodes(g), 4);
+    assert_same(g, &t);
+    al_graph_free(g);
+}
+
 static void a_bias_joins_a_product_of_any_rank(void **state)
 {
     struct al_graph *g = net_new();
@@ -527,6 +580,8 @@ int main(void)
         cmocka_unit_test(bias_and_activation_join_the_conv),
         cmocka_unit_test(a_monotone_activation_passes_max_pool_into_the_conv),
         cmocka_unit_test(an_activation_that_is_not_monotone_stays_behind_max_pool),
+        cmocka_unit_test(a_pad_of_zeros_becomes_padding),
+        cmocka_unit_test(a_pad_that_is_no_padding_stays),
         cmocka_unit_test(a_bias_joins_a_product_of_any_rank),
         cmocka_unit_test(a_constant_of_another_shape_is_no_bias),
         cmocka_unit_test(a_residual_joins_the_later_conv_with_its_activation),
