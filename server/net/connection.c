@@ -21,13 +21,14 @@ static struct sv_conn *open_conn(struct sv_net *net, struct MHD_Connection *mhd)
     if (!c)
         return NULL;
     info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
+    c->net = net;
     c->fd = info->connect_fd;
     info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
     if (info && info->client_addr && info->client_addr->sa_family == AF_INET)
         memcpy(&c->peer, info->client_addr, sizeof(struct sockaddr_in));
     else if (info && info->client_addr && info->client_addr->sa_family == AF_INET6)
         memcpy(&c->peer, info->client_addr, sizeof(struct sockaddr_in6));
-    c->since_ns = uv_hrtime();
+    c->since_ns = net->now_ns;
     c->next = net->conns;
     c->prev = &net->conns;
     if (c->next)
@@ -75,13 +76,18 @@ void sv_conn_enter(struct sv_conn *c, enum sv_phase phase)
     if (c->phase == SV_PHASE_CUT)
         return;
     c->phase = phase;
-    c->since_ns = c->progress_ns = uv_hrtime();
+    c->since_ns = c->progress_ns = c->net->now_ns;
+}
+
+static void hang_up(struct sv_conn *c)
+{
+    (void)shutdown(c->fd, SHUT_RDWR);
+    c->phase = SV_PHASE_CUT;
 }
 
 static void cut(struct sv_conn *c, uint64_t *count)
 {
-    (void)shutdown(c->fd, SHUT_RDWR);
-    c->phase = SV_PHASE_CUT;
+    hang_up(c);
     ++*count;
 }
 
@@ -112,13 +118,20 @@ static uint64_t *phase_limit(struct sv_net *net, enum sv_phase phase, uint64_t *
     }
 }
 
-/* Whether the peer has closed: a parked connection is in nobody's epoll set. */
+/* Whether the peer has closed, and all it sent has been read. Nobody else tells: a parked
+ * connection is in no epoll set, and of data that comes together with the end of the
+ * stream libmicrohttpd reads the data and then waits for another event. */
 static bool peer_gone(int fd)
 {
     char byte;
     ssize_t n = recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
 
     return n == 0 || (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
+}
+
+static bool is_reading(enum sv_phase phase)
+{
+    return phase != SV_PHASE_WORK && phase != SV_PHASE_WRITE && phase != SV_PHASE_CUT;
 }
 
 static void look_after_parked(struct sv_net *net, struct sv_conn *c)
@@ -133,7 +146,7 @@ static void look_after_parked(struct sv_net *net, struct sv_conn *c)
 
 void sv_conn_sweep(struct sv_net *net)
 {
-    uint64_t now = uv_hrtime();
+    uint64_t now = net->now_ns = uv_hrtime();
 
     for (struct sv_conn *c = net->conns; c; c = c->next) {
         uint64_t limit_ns;
@@ -143,6 +156,8 @@ void sv_conn_sweep(struct sv_net *net)
             cut(c, count);
         else if (c->phase == SV_PHASE_WORK)
             look_after_parked(net, c);
+        else if (is_reading(c->phase) && peer_gone(c->fd))
+            hang_up(c); /* the rest of its request will never come */
     }
 }
 
@@ -159,7 +174,7 @@ void sv_net_abandon(struct sv_net *net)
 
 void sv_conn_cut_stalled(struct sv_net *net)
 {
-    uint64_t now = uv_hrtime();
+    uint64_t now = net->now_ns;
 
     for (struct sv_conn *c = net->conns; c; c = c->next) {
         int waiting = 0;

@@ -77,6 +77,8 @@ class Framing(DaemonCase):
                 if n % 2:
                     s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.assertEqual(self.ask("POST", CLASSIFY, IMAGE)[0], 200)
+        # Nor does anything of them stay: their time-outs are 10 s and more away.
+        self.daemon.wait_until(lambda: self.daemon.metric("alight_connections") == 1, 8)
 
 
 class Limits(DaemonCase):
