@@ -20,12 +20,16 @@
 static void add_timing(struct sv_exchange *x, const struct sv_call *c)
 {
     struct sv_call_timing t = sv_call_timing(c);
+    uint64_t decode_us = t.decode_ns / 1000, queue_us = t.queue_ns / 1000,
+             compute_us = t.compute_ns / 1000;
     char text[128];
 
     (void)snprintf(text, sizeof(text),
-                   "decode;dur=%.3f, queue;dur=%.3f, compute;dur=%.3f",
-                   (double)t.decode_ns / NS_PER_MS, (double)t.queue_ns / NS_PER_MS,
-                   (double)t.compute_ns / NS_PER_MS);
+                   "decode;dur=%" PRIu64 ".%03u, queue;dur=%" PRIu64
+                   ".%03u, compute;dur=%" PRIu64 ".%03u",
+                   decode_us / 1000, (unsigned)(decode_us % 1000), queue_us / 1000,
+                   (unsigned)(queue_us % 1000), compute_us / 1000,
+                   (unsigned)(compute_us % 1000));
     sv_reply_header(&x->reply, "Server-Timing", text);
 }
 
@@ -140,8 +144,10 @@ static void set_urgency(struct sv_call *c, uint64_t arrived_ns, uint64_t max_dea
 {
     uint64_t allowed_ns = max_deadline_ns;
 
+    size_t json_size = c->json_size < c->body_size ? c->json_size : c->body_size;
+
     if (isnan(c->options.deadline_ms) && c->codec->peek_deadline_ms)
-        c->options.deadline_ms = c->codec->peek_deadline_ms(c->body, c->body_size);
+        c->options.deadline_ms = c->codec->peek_deadline_ms(c->body, json_size);
     if (c->options.deadline_ms * NS_PER_MS < (double)max_deadline_ns)
         allowed_ns = (uint64_t)(c->options.deadline_ms * NS_PER_MS);
     c->request.deadline_ns = arrived_ns + allowed_ns;

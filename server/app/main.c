@@ -1,5 +1,6 @@
 /* main.c — alightd: configuration, then the parts in order, then the loop. */
 #include <jansson.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,12 +14,19 @@
 #include "server/app/metrics.h"
 #include "server/app/notify.h"
 
+/* Bodies come and go: memory for one is not to be mapped, faulted in and given back to
+ * the system each time. */
+#define MMAP_BYTES (4 << 20)
+#define TRIM_BYTES (64 << 20)
+
 /* What must be settled before the first thread. */
 static void settle_process(void)
 {
     struct rlimit files;
 
     json_object_seed(0);
+    (void)mallopt(M_MMAP_THRESHOLD, MMAP_BYTES);
+    (void)mallopt(M_TRIM_THRESHOLD, TRIM_BYTES);
     (void)signal(SIGPIPE, SIG_IGN);
     (void)setenv("UV_THREADPOOL_SIZE", "1", 1); /* NOLINT(concurrency-mt-unsafe) */
     if (getrlimit(RLIMIT_NOFILE, &files) == 0) {

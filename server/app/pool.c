@@ -31,6 +31,7 @@ struct sv_pool {
     struct sv_decode_limits limits;
 
     _Atomic(struct sv_call *) finished; /* stack, newest first */
+    atomic_bool rescheduled;            /* the loop's timer may be too late now */
     uv_async_t wake;
     uv_timer_t deadlines;
     uint64_t armed_ns; /* when `deadlines` fires; UINT64_MAX: never */
@@ -111,7 +112,8 @@ static void reschedule(void *arg, struct sv_call *c, uint64_t deadline_ns,
     pthread_mutex_lock(&pool->mutex);
     sv_sched_set_limits(pool->sched, &c->request, priority, deadline_ns);
     pthread_mutex_unlock(&pool->mutex);
-    (void)uv_async_send(&pool->wake); /* the loop's timer may be too late now */
+    atomic_store(&pool->rescheduled, true);
+    (void)uv_async_send(&pool->wake);
 }
 
 static void run_decode(struct sv_pool *pool, struct sv_job *job)
@@ -210,12 +212,13 @@ static void expire(uv_timer_t *timer);
 /* Takes the scheduler's next deadline into the timer, when it is sooner. */
 static void arm(struct sv_pool *pool, uint64_t deadline_ns)
 {
-    uint64_t now = uv_hrtime();
+    uint64_t now, ms;
 
     if (deadline_ns >= pool->armed_ns)
         return;
     pool->armed_ns = deadline_ns;
-    uint64_t ms = deadline_ns > now ? (deadline_ns - now) / 1000000 + 1 : 0;
+    now = uv_hrtime();
+    ms = deadline_ns > now ? (deadline_ns - now) / 1000000 + 1 : 0;
 
     uv_update_time(pool->p.loop);
     (void)uv_timer_start(&pool->deadlines, expire, ms, 0);
@@ -254,10 +257,10 @@ static void on_wake(uv_async_t *wake)
     struct sv_call *calls =
         atomic_exchange_explicit(&pool->finished, NULL, memory_order_acquire);
 
+    if (atomic_exchange(&pool->rescheduled, false))
+        arm(pool, next_deadline(pool));
     if (calls)
         pool->p.finished(pool->p.user, calls);
-    else
-        arm(pool, next_deadline(pool));
 }
 
 void sv_pool_submit(struct sv_pool *pool, struct sv_call *c)
@@ -287,25 +290,25 @@ static struct sv_call *submit_all(struct sv_pool *pool, uint64_t *ret_deadline_n
         }
     }
     *ret_deadline_ns = sv_sched_next_deadline(pool->sched);
-    if (pool->n_collected > 1)
-        pthread_cond_broadcast(&pool->work);
-    else
-        pthread_cond_signal(&pool->work);
+    pthread_cond_signal(&pool->work); /* who takes work wakes the next for the rest */
     pthread_mutex_unlock(&pool->mutex);
     return refused;
 }
 
 static void encode_refusal(struct sv_call *c)
 {
+    struct al_error err;
+
     if (c->request.status == AL_OVERLOADED) {
-        (void)al_fail(&c->error, AL_OVERLOADED,
-                      "the queue is full; it drains in about %u s", c->retry_after_s);
+        (void)al_fail(&err, AL_OVERLOADED, "the queue is full; it drains in about %u s",
+                      c->retry_after_s);
     } else {
-        (void)al_fail(&c->error, c->request.status,
+        (void)al_fail(&err, c->request.status,
                       "%zu bytes are more than the whole queue may hold",
                       c->request.size_bytes);
         c->retry_after_s = 0;
     }
+    sv_call_explain(c, &err);
     sv_call_encode(c);
 }
 

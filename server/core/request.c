@@ -21,7 +21,6 @@ void sv_request_init(struct sv_request *r, struct sv_model *model)
 void sv_request_done(struct sv_request *r)
 {
     free(r->rows);
-    free(r->row_memory);
     sv_model_unref(r->model);
     *r = (struct sv_request){ .state = SV_REQUEST_DONE };
 }
@@ -30,30 +29,26 @@ enum al_status sv_request_alloc_rows(struct sv_request *r, size_t row_bytes,
                                      struct al_error *err)
 {
     uint32_t n_rows = r->n_rows;
-    size_t stride, total;
+    size_t rows_bytes = n_rows * sizeof(struct sv_row), stride, total;
     struct sv_row *rows;
-    void *memory;
+    uintptr_t memory;
 
     if (!al_add(row_bytes, ROW_ALIGN - 1, &stride))
         return al_fail(err, AL_TOO_LARGE, "rows of %zu bytes", row_bytes);
     stride &= ~(size_t)(ROW_ALIGN - 1);
-    if (!al_mul(stride, n_rows, &total))
+    if (!al_mul(stride, n_rows, &total) ||
+        !al_add(total, rows_bytes + ROW_ALIGN - 1, &total))
         return al_fail(err, AL_TOO_LARGE, "%u rows of %zu bytes", n_rows, row_bytes);
-    rows = calloc(n_rows, sizeof(*rows));
-    memory = aligned_alloc(ROW_ALIGN, total ? total : ROW_ALIGN);
-    if (!rows || !memory) {
-        free(rows);
-        free(memory);
+    rows = malloc(total);
+    if (!rows)
         return al_fail(err, AL_NO_MEMORY, "%u rows of %zu bytes", n_rows, row_bytes);
-    }
-    for (uint32_t i = 0; i < n_rows; i++) {
-        rows[i].request = r;
-        rows[i].index = i;
-        rows[i].data = (char *)memory + stride * i;
-        rows[i].rule = r->rule;
-        rows[i].exit = SV_NO_EXIT;
-    }
+    memory = ((uintptr_t)rows + rows_bytes + ROW_ALIGN - 1) & ~(uintptr_t)(ROW_ALIGN - 1);
+    for (uint32_t i = 0; i < n_rows; i++)
+        rows[i] = (struct sv_row){ .request = r,
+                                   .index = i,
+                                   .data = (void *)(memory + stride * i),
+                                   .rule = r->rule,
+                                   .exit = SV_NO_EXIT };
     r->rows = rows;
-    r->row_memory = memory;
     return AL_OK;
 }

@@ -70,8 +70,7 @@ struct sv_request {
     size_t size_bytes;      /* memory it takes, for admission */
 
     /* The decoder's, on a worker. */
-    struct sv_row *rows; /* [n_rows], from sv_request_alloc_rows */
-    void *row_memory;
+    struct sv_row *rows;      /* [n_rows], from sv_request_alloc_rows */
     struct al_exit_rule rule; /* each row starts with a copy; may be set before submit */
 
     /* Outcome, once DONE. */

@@ -70,6 +70,7 @@ static bool run_once(struct sv_net *net)
     MHD_UNSIGNED_LONG_LONG timeout_ms;
 
     net->drive_again = false;
+    net->now_ns = uv_hrtime();
     (void)MHD_run(net->daemon);
     net->p.flush(net->p.user);
     if (net->drive_again)

@@ -15,16 +15,17 @@
 #include "engine/base/status.h"
 #include "server/net/route.h"
 
-#define SV_REQUEST_ID_MAX 128
-#define SV_REPLY_HEADERS  6
+#define SV_REQUEST_ID_MAX     128
+#define SV_REPLY_HEADERS      6
+#define SV_REPLY_HEADER_BYTES 256 /* of all their values */
 
 struct MHD_Connection;
 struct sv_conn;
 struct sv_net;
 
 struct sv_header {
-    const char *name; /* static text */
-    char *value;      /* owned */
+    const char *name;  /* static text */
+    const char *value; /* in the reply's own memory */
 };
 
 /* What goes back. `body` is malloc'ed and owned, or static when `is_static`. */
@@ -36,6 +37,8 @@ struct sv_reply {
     const char *content_type; /* static text; NULL: application/json */
     size_t n_headers;
     struct sv_header headers[SV_REPLY_HEADERS];
+    char values[SV_REPLY_HEADER_BYTES];
+    size_t values_size;
 };
 
 enum sv_exchange_state {
@@ -62,7 +65,8 @@ struct sv_exchange {
 
     char *body; /* owned; NULL when empty */
     size_t body_size, body_capacity;
-    uint32_t n_pieces; /* upload calls, at least one a chunk */
+    uint32_t n_pieces;     /* upload calls, at least one a chunk */
+    size_t content_length; /* 0: none given */
     bool chunked;
 
     struct sv_reply reply;
@@ -99,7 +103,8 @@ void sv_reply_static(struct sv_reply *r, int status, const char *body,
 /* {"error": text} */
 void sv_reply_error(struct sv_reply *r, int status, const char *text);
 void sv_reply_failure(struct sv_reply *r, const struct al_error *err);
-/* Copies `value`; `name` is static. Silently dropped beyond SV_REPLY_HEADERS. */
+/* Copies `value`; `name` is static. A reply has room for every header the server sets:
+ * what goes beyond it is our own mistake. */
 void sv_reply_header(struct sv_reply *r, const char *name, const char *value);
 void sv_reply_done(struct sv_reply *r);
 

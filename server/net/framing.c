@@ -2,6 +2,7 @@
  * before us may have read otherwise (request smuggling). libmicrohttpd lets them pass. */
 #include <ctype.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -88,6 +89,8 @@ bool sv_framing_check(struct sv_exchange *x, const char *version)
     (void)MHD_get_connection_values_n(x->mhd, MHD_HEADER_KIND, look, &f);
     x->chunked = f.n_encodings > 0;
     fault = fault_of(&f, x, version);
+    if (!fault && f.length)
+        x->content_length = strtoull(f.length, NULL, 10);
     if (fault) {
         (void)snprintf(text, sizeof(text), "bad request framing: %s", fault);
         sv_reply_error(&x->reply, 400, text);

@@ -23,16 +23,16 @@
 void *sv_handler_request_line(void *cls, const char *uri, struct MHD_Connection *mhd)
 {
     struct sv_net *net = cls;
-    struct sv_exchange *x = calloc(1, sizeof(*x));
+    struct sv_exchange *x = malloc(sizeof(*x)); /* calloc would pass by malloc's cache */
 
     net->progress++;
     if (!x)
         return NULL;
-    x->net = net;
-    x->mhd = mhd;
-    x->uri = strdup(uri);
-    x->start_ns = uv_hrtime();
-    x->conn = sv_conn_of(mhd);
+    *x = (struct sv_exchange){ .net = net,
+                               .mhd = mhd,
+                               .conn = sv_conn_of(mhd),
+                               .uri = strdup(uri),
+                               .start_ns = uv_hrtime() };
     if (x->conn)
         sv_conn_enter(x->conn, SV_PHASE_HEADERS);
     net->counts.exchanges_open++;
@@ -99,14 +99,14 @@ static enum MHD_Result on_headers(struct sv_exchange *x, const char *path,
                                   const char *method, const char *version)
 {
     const struct sv_net *net = x->net;
-    const char *length = sv_exchange_header(x, "Content-Length");
-    size_t bytes = length ? strtoull(length, NULL, 10) : 0;
     unsigned has_methods;
+    size_t bytes;
 
     name_request(x);
     x->state = SV_EXCHANGE_BODY;
     if (!sv_framing_check(x, version))
         return refuse_now(x);
+    bytes = x->content_length;
     x->method = sv_method_find(method);
     x->route = sv_route_find(net->p.routes, net->p.n_routes, x->method, path, &x->args,
                              &has_methods);
@@ -126,8 +126,7 @@ static enum MHD_Result on_headers(struct sv_exchange *x, const char *path,
 
 static bool grow_body(struct sv_exchange *x, size_t need)
 {
-    const char *length = sv_exchange_header(x, "Content-Length");
-    size_t known = length ? strtoull(length, NULL, 10) : 0;
+    size_t known = x->content_length;
     size_t capacity = x->body_capacity ? x->body_capacity * 2 : FIRST_BODY_BYTES;
     struct sv_net *net = x->net;
 
@@ -187,7 +186,7 @@ static enum MHD_Result on_body(struct sv_exchange *x, const char *data, size_t s
     size_t at = x->body_size;
 
     x->net->progress++;
-    x->conn->progress_ns = uv_hrtime();
+    x->conn->progress_ns = x->net->now_ns;
     x->body_size += size;
     x->n_pieces++;
     if (x->reply.status)

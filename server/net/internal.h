@@ -21,6 +21,7 @@ enum sv_phase {
 
 struct sv_conn {
     struct sv_conn *next, **prev;
+    struct sv_net *net;
     int fd;
     enum sv_phase phase;
     uint64_t since_ns;    /* of the phase */
@@ -44,6 +45,7 @@ struct sv_net {
     uv_timer_t timer; /* its next timeout, or the pause of a stalled drive */
     uv_idle_t idle;   /* it has more to do at once */
     uv_timer_t sweep;
+    uint64_t now_ns;   /* when the present pass began: exact enough for phases */
     uint64_t progress; /* grows with everything that gets somewhere */
     uint64_t progress_seen;
     bool draining, full;

@@ -39,6 +39,7 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 
     (void)status;
     (void)events;
+    l->net->now_ns = uv_hrtime();
     for (int i = 0; i < ACCEPTS_A_TURN && has_room(l->net) && accept_one(l->net, l->fd);
          i++)
         accepted = true;
@@ -90,6 +91,7 @@ static void on_closed(uv_handle_t *handle)
 
 void sv_net_stop_listening(struct sv_net *net)
 {
+    net->now_ns = uv_hrtime();
     while (net->listeners) {
         struct sv_listener *l = net->listeners;
 

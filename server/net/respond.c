@@ -1,4 +1,4 @@
-#include <stdio.h>
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -47,20 +47,20 @@ void sv_reply_failure(struct sv_reply *r, const struct al_error *err)
 
 void sv_reply_header(struct sv_reply *r, const char *name, const char *value)
 {
-    if (r->n_headers == SV_REPLY_HEADERS)
-        return;
-    r->headers[r->n_headers].value = strdup(value);
-    if (r->headers[r->n_headers].value)
-        r->headers[r->n_headers++].name = name;
+    size_t size = strlen(value) + 1;
+    char *copy = r->values + r->values_size;
+
+    assert(r->n_headers < SV_REPLY_HEADERS && size <= sizeof(r->values) - r->values_size);
+    memcpy(copy, value, size);
+    r->values_size += size;
+    r->headers[r->n_headers++] = (struct sv_header){ name, copy };
 }
 
 void sv_reply_done(struct sv_reply *r)
 {
     if (!r->is_static)
         free(r->body);
-    for (size_t i = 0; i < r->n_headers; i++)
-        free(r->headers[i].value);
-    memset(r, 0, sizeof(*r));
+    r->body = NULL;
 }
 
 static struct MHD_Response *response_of(struct sv_reply *r)

@@ -10,10 +10,11 @@
 
 struct sv_call *sv_call_new(struct sv_model *model, const struct sv_codec *codec)
 {
-    struct sv_call *c = calloc(1, sizeof(*c));
+    struct sv_call *c = malloc(sizeof(*c)); /* calloc would pass by malloc's cache */
 
     if (!c)
         return NULL;
+    *c = (struct sv_call){ 0 };
     sv_request_init(&c->request, model);
     c->served = sv_served_of(model);
     c->codec = codec;
@@ -34,12 +35,19 @@ void sv_call_free(struct sv_call *c)
     free(c->body);
     free(c->content_type);
     free(c->content_encoding);
+    free(c->failure);
     free(c);
 }
 
 struct sv_call *sv_call_of(struct sv_request *r)
 {
     return (struct sv_call *)(void *)r;
+}
+
+void sv_call_explain(struct sv_call *c, const struct al_error *err)
+{
+    free(c->failure);
+    c->failure = strdup(err->text);
 }
 
 enum al_status sv_call_make_rows(struct sv_call *c, const struct sv_decoder *d,
@@ -140,12 +148,15 @@ static enum al_status check_json_size(const struct sv_call *c, struct al_error *
 void sv_call_decode(struct sv_call *c, const struct sv_decoder *d,
                     enum al_status *ret_status)
 {
-    enum al_status s = unzip(c, d, &c->error);
+    struct al_error err;
+    enum al_status s = unzip(c, d, &err);
 
     if (s == AL_OK)
-        s = check_json_size(c, &c->error);
+        s = check_json_size(c, &err);
     if (s == AL_OK)
-        s = c->codec->decode(c, d, &c->error);
+        s = c->codec->decode(c, d, &err);
+    if (s != AL_OK)
+        sv_call_explain(c, &err);
     *ret_status = s;
     free(c->body); /* the rows hold what matters */
     c->body = NULL;
@@ -155,9 +166,7 @@ static const char *failure_text(const struct sv_call *c)
 {
     if (c->request.status == AL_TIMEOUT) /* a worker may still be decoding */
         return "the deadline passed before there was any answer";
-    if (c->error.text[0])
-        return c->error.text;
-    return al_status_text(c->request.status);
+    return c->failure ? c->failure : al_status_text(c->request.status);
 }
 
 static void encode_failure(struct sv_call *c)

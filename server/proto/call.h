@@ -64,7 +64,7 @@ struct sv_call {
     void *state; /* of the codec */
     void (*state_free)(void *state);
 
-    struct al_error error; /* why decoding failed */
+    char *failure; /* why there is no answer; owned, NULL: what the status says */
 
     /* The answer. */
     int http_status;
@@ -81,6 +81,8 @@ struct sv_call {
 struct sv_call *sv_call_new(struct sv_model *model, const struct sv_codec *codec);
 void sv_call_free(struct sv_call *c);
 struct sv_call *sv_call_of(struct sv_request *r);
+/* Remembers why the call fails. */
+void sv_call_explain(struct sv_call *c, const struct al_error *err);
 
 /* Settles the rule, admits and allocates `n_rows` rows. For decoders, once. */
 AL_MUST_CHECK enum al_status sv_call_make_rows(struct sv_call *c,

@@ -27,6 +27,8 @@ static void free_state(void *state)
 {
     struct sv_oip *o = state;
 
+    if (!o)
+        return;
     free(o->id);
     free(o->echo);
     free(o);
@@ -34,9 +36,13 @@ static void free_state(void *state)
 
 static struct sv_oip *make_state(struct sv_call *c)
 {
-    c->state = calloc(1, sizeof(struct sv_oip));
+    struct sv_oip *o = malloc(sizeof(*o));
+
+    if (o)
+        *o = (struct sv_oip){ 0 };
+    c->state = o;
     c->state_free = free_state;
-    return c->state;
+    return o;
 }
 
 /* ---- outputs ---- */

@@ -154,8 +154,11 @@ static void put_output(struct sv_text *t, struct sv_text *tail, const struct sv_
 {
     size_t before = tail->size;
 
-    sv_text_printf(t, "{\"name\":\"%s\",\"datatype\":\"%s\",\"shape\":", name_of(c, out),
-                   datatype_of(out));
+    sv_text_str(t, "{\"name\":\"");
+    sv_text_str(t, name_of(c, out));
+    sv_text_str(t, "\",\"datatype\":\"");
+    sv_text_str(t, datatype_of(out));
+    sv_text_str(t, "\",\"shape\":");
     put_shape(t, c, out);
     if (out->binary) {
         put_values(tail, c, out);

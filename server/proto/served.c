@@ -6,7 +6,7 @@
 #include "package/manifest.h"
 #include "server/core/model.h"
 
-#define BUILTIN_MAX_BATCH 8
+#define BUILTIN_MAX_BATCH 32
 
 _Static_assert(PK_MAX_BATCH <= SV_MAX_BATCH, "a job holds a batch of any package");
 
