@@ -32,24 +32,24 @@ class Framing(DaemonCase):
                 b"GET /v2 HTTP/1.1\r\n\r\n",
                 b"GET /v2 HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
                 b"GET /v2%00/x HTTP/1.1\r\nHost: a\r\n\r\n"):
-            answer = self.daemon.raw(request, 1)
+            answer = self.daemon.raw(request)
             self.assertEqual(status_of(answer), 400, (request, answer))
 
     def test_an_unknown_expectation_is_refused(self):
-        answer = self.daemon.raw(post("/v2", b"", "Expect: tea", "Content-Length: 0"), 1)
+        answer = self.daemon.raw(post("/v2", b"", "Expect: tea", "Content-Length: 0"))
         self.assertEqual(status_of(answer), 417)
 
     def test_headers_larger_than_the_pool_are_refused(self):
-        answer = self.daemon.raw(b"GET /v2 HTTP/1.1\r\nHost: a\r\nX: " + b"x" * 100000, 3)
+        answer = self.daemon.raw(b"GET /v2 HTTP/1.1\r\nHost: a\r\nX: " + b"x" * 100000)
         self.assertEqual(status_of(answer), 431)
 
     def test_expect_100_continue(self):
-        with socket.create_connection(("127.0.0.1", self.daemon.port), 5) as s:
+        with socket.create_connection(("127.0.0.1", self.daemon.port), 30) as s:
             s.sendall(post(CLASSIFY, b"", f"Content-Length: {len(IMAGE)}", "Expect: 100-continue"))
             self.assertTrue(s.recv(1000).startswith(b"HTTP/1.1 100"))
             s.sendall(IMAGE)
             self.assertEqual(status_of(s.recv(10000)), 200)
-        with socket.create_connection(("127.0.0.1", self.daemon.port), 5) as s:
+        with socket.create_connection(("127.0.0.1", self.daemon.port), 30) as s:
             s.sendall(post("/none", b"", "Content-Length: 9", "Expect: 100-continue"))
             self.assertEqual(status_of(read_all(s)), 404)
 
@@ -57,14 +57,14 @@ class Framing(DaemonCase):
         body = b"".join(b"%x\r\n%s\r\n" % (len(IMAGE[i:i + 7]), IMAGE[i:i + 7])
                         for i in range(0, len(IMAGE), 7)) + b"0\r\n\r\n"
         answer = self.daemon.raw(post(CLASSIFY, body, "Transfer-Encoding: chunked",
-                                      "Connection: close"), 5)
+                                      "Connection: close"))
         self.assertEqual(status_of(answer), 200, answer)
 
     def test_pipelined_requests_are_answered_in_order(self):
         one = post(CLASSIFY + "?top=1", IMAGE, f"Content-Length: {len(IMAGE)}")
         two = b"GET /v2/health/live HTTP/1.1\r\nHost: a\r\n\r\n"
         last = b"GET /none HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
-        answer = self.daemon.raw((one + two) * 20 + last, 10)
+        answer = self.daemon.raw((one + two) * 20 + last)
         self.assertEqual(answer.count(b"HTTP/1.1 200 OK"), 40)
         self.assertEqual(answer.count(b'"predictions"'), 20)
         self.assertTrue(answer.rstrip().endswith(b'}'))
@@ -72,7 +72,7 @@ class Framing(DaemonCase):
 
     def test_clients_that_leave_in_the_middle_harm_nobody(self):
         for n in range(0, 400, 7):
-            with socket.create_connection(("127.0.0.1", self.daemon.port), 5) as s:
+            with socket.create_connection(("127.0.0.1", self.daemon.port), 30) as s:
                 s.sendall(post(CLASSIFY, IMAGE, f"Content-Length: {len(IMAGE)}")[:n + 1])
                 if n % 2:
                     s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -82,8 +82,7 @@ class Framing(DaemonCase):
 
 
 class Limits(DaemonCase):
-    options = {"max_body_bytes": 20000, "max_chunks": 50, "header_timeout_ms": 300,
-               "body_timeout_ms": 500, "idle_timeout_ms": 800, "max_connections": 40}
+    options = {"max_body_bytes": 20000, "max_chunks": 50, "max_connections": 40}
 
     def test_bodies_over_the_limit_are_refused(self):
         self.assert_error(self.ask("POST", CLASSIFY, b"x" * 20001), 413, "20001", "20000")
@@ -91,59 +90,17 @@ class Limits(DaemonCase):
         c.request("POST", CLASSIFY, b"x" * 50000)
         self.assertEqual(c.getresponse().status, 413)
         c.close()
-        huge = self.daemon.raw(post(CLASSIFY, b"x", "Content-Length: 99999999999"), 3)
+        huge = self.daemon.raw(post(CLASSIFY, b"x", "Content-Length: 99999999999"))
         self.assertEqual(status_of(huge), 413)
         chunked = self.daemon.raw(post(CLASSIFY, b"7530\r\n" + b"x" * 30000 + b"\r\n0\r\n\r\n",
-                                       "Transfer-Encoding: chunked", "Connection: close"), 3)
+                                       "Transfer-Encoding: chunked", "Connection: close"))
         self.assertEqual(status_of(chunked), 413)
 
     def test_too_many_chunks_are_refused(self):
         answer = self.daemon.raw(post(CLASSIFY, b"1\r\nx\r\n" * 60 + b"0\r\n\r\n",
-                                      "Transfer-Encoding: chunked", "Connection: close"), 3)
+                                      "Transfer-Encoding: chunked", "Connection: close"))
         self.assertEqual(status_of(answer), 413)
         self.assertIn(b"50 chunks", answer)
-
-    def assert_closed_within(self, sockets, limit):
-        end = time.monotonic() + limit
-        for s in sockets:
-            s.settimeout(max(0.01, end - time.monotonic()))
-            read_all(s)
-            self.assertLess(time.monotonic(), end)
-            s.close()
-
-    def connect(self, n, data):
-        out = []
-        for _ in range(n):
-            s = socket.create_connection(("127.0.0.1", self.daemon.port), 5)
-            s.sendall(data)
-            out.append(s)
-        return out
-
-    def trickle(self, sockets, data, seconds):
-        """A byte now and then, which keeps time-outs of inactivity away."""
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            for s in sockets:
-                try:
-                    s.sendall(data)
-                except OSError:
-                    pass
-            time.sleep(0.05)
-
-    def test_slow_headers_are_cut(self):
-        slow = self.connect(20, b"GET /v2 HTTP/1.1\r\nHost: a\r\nX: ")
-        self.trickle(slow, b"x", 0.9)
-        self.assert_closed_within(slow, 2)
-        self.assertEqual(self.ask("GET", "/v2")[0], 200)
-
-    def test_slow_bodies_are_cut(self):
-        slow = self.connect(20, post(CLASSIFY, b"", "Content-Length: 10000"))
-        self.trickle(slow, b"x", 1)
-        self.assert_closed_within(slow, 2)
-
-    def test_idle_connections_are_closed(self):
-        self.assert_closed_within(self.connect(5, b"GET /v2 HTTP/1.1\r\nHost: a\r\n\r\n"), 3)
-        self.assert_closed_within(self.connect(5, b""), 3)
 
     def test_long_chunk_lines_do_not_stop_the_others(self):
         bad = post(CLASSIFY, b"1;" + b"a" * 300000, "Transfer-Encoding: chunked")
@@ -153,19 +110,65 @@ class Limits(DaemonCase):
         begin = time.monotonic()
         for _ in range(30):
             self.assertEqual(self.ask("GET", "/v2/health/live")[0], 200)
-        self.assertLess(time.monotonic() - begin, 5)
+        self.assertLess(time.monotonic() - begin, 20)
         for t in threads:
             t.join()
 
     def test_more_connections_than_the_limit_wait_their_turn(self):
-        held = self.connect(40, b"")
-        late = socket.create_connection(("127.0.0.1", self.daemon.port), 5)
-        late.sendall(b"GET /v2 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        held = [self.daemon.open() for _ in range(40)]
+        late = self.daemon.open(b"GET /v2 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
         for s in held:
             s.close()
-        late.settimeout(5)
+        late.settimeout(30)
         self.assertEqual(status_of(read_all(late)), 200)
         late.close()
+
+
+class Timeouts(DaemonCase):
+    options = {"header_timeout_ms": 300, "body_timeout_ms": 500, "idle_timeout_ms": 800}
+
+    def assert_closed(self, sockets, trickle=b"", limit=30):
+        """All are closed by the server, though a byte now and then keeps time-outs of
+        inactivity away."""
+        end = time.monotonic() + limit
+        while sockets:
+            self.assertLess(time.monotonic(), end, f"{len(sockets)} connections live on")
+            sockets = [s for s in sockets if not self.is_closed(s, trickle)]
+            time.sleep(0.05)
+
+    def is_closed(self, s, trickle):
+        try:
+            s.settimeout(0.001)
+            s.sendall(trickle)
+            return not s.recv(65536)
+        except socket.timeout:
+            return False
+        except OSError:
+            return True
+
+    def assert_serves(self):
+        """A client that is stalled for 300 ms itself may try again."""
+        for _ in range(20):
+            try:
+                return self.assertEqual(self.ask("GET", "/v2")[0], 200)
+            except OSError:
+                pass
+        self.fail("no answer in 20 trials")
+
+    def test_slow_headers_are_cut(self):
+        head = b"GET /v2 HTTP/1.1\r\nHost: a\r\nX: "
+        self.assert_closed([self.daemon.open(head) for _ in range(20)], b"x")
+        self.assert_serves()
+
+    def test_slow_bodies_are_cut(self):
+        head = post(CLASSIFY, b"", "Content-Length: 10000")
+        self.assert_closed([self.daemon.open(head) for _ in range(20)], b"x")
+        self.assert_serves()
+
+    def test_idle_connections_are_closed(self):
+        self.assert_closed([self.daemon.open(b"GET /v2 HTTP/1.1\r\nHost: a\r\n\r\n")
+                            for _ in range(5)])
+        self.assert_closed([self.daemon.open() for _ in range(5)])
 
 
 class Listening(unittest.TestCase):
@@ -173,7 +176,7 @@ class Listening(unittest.TestCase):
         path = f"/tmp/alight-test-{os.getpid()}.sock"
         d = Daemon(listen=f"127.0.0.1:0,unix:{path}")
         with socket.socket(socket.AF_UNIX) as s:
-            s.settimeout(5)
+            s.settimeout(30)
             s.connect(path)
             s.sendall(b"GET /v2 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
             self.assertEqual(status_of(read_all(s)), 200)
