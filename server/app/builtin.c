@@ -5,6 +5,7 @@
 #include "server/core/model.h"
 
 #define MAX_SLEEP_MS 60000
+#define MAX_WORK_US  10000000
 
 static enum al_status add(struct sv_table *t, enum sv_builtin builtin, const char *name,
                           struct al_error *err)
@@ -34,6 +35,8 @@ enum al_status sv_builtin_add(struct sv_table *t, const char *alias, struct al_e
         s = add(t, SV_BUILTIN_SLEEP, "sleep", err);
     if (s == AL_OK)
         s = add(t, SV_BUILTIN_NULL, "null", err);
+    if (s == AL_OK)
+        s = add(t, SV_BUILTIN_WORK, "work", err);
     if (s == AL_OK && *alias)
         s = add(t, SV_BUILTIN_IDENTITY, alias, err);
     return s;
@@ -57,10 +60,35 @@ static void sleep_for(size_t n, const struct al_stage_row *rows)
     (void)nanosleep(&t, NULL);
 }
 
+static uint64_t thread_cpu_ns(void)
+{
+    struct timespec t;
+
+    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (uint64_t)t.tv_sec * 1000000000U + (uint64_t)t.tv_nsec;
+}
+
+/* Uses as much processor time as the rows ask for in all, however long that takes. */
+static void work_for(size_t n, const struct al_stage_row *rows)
+{
+    uint64_t until = thread_cpu_ns();
+
+    for (size_t i = 0; i < n; i++) {
+        float us = *(const float *)rows[i].row;
+
+        if (us > 0) /* NaN is not */
+            until += (uint64_t)(us < MAX_WORK_US ? us : MAX_WORK_US) * 1000;
+    }
+    while (thread_cpu_ns() < until)
+        ;
+}
+
 void sv_builtin_run(const struct sv_served *m, size_t n, struct al_stage_row *rows)
 {
     if (m->builtin == SV_BUILTIN_SLEEP)
         sleep_for(n, rows);
+    if (m->builtin == SV_BUILTIN_WORK)
+        work_for(n, rows);
     for (size_t i = 0; i < n; i++) {
         rows[i].evaluated = rows[i].leave = true;
         rows[i].score = 1;

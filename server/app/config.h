@@ -50,7 +50,7 @@
     TEXT(log_level, "info", true, "error, warning, info or debug")                              \
     TEXT(log_format, "logfmt", false, "logfmt or json")                                         \
     TEXT(access_log, "", false, "one line a request: a file, - for stderr, empty for none")     \
-    FLAG(test_models, false, false, "serve identity_fp32, null and sleep, to test clients, queues and time-outs with") \
+    FLAG(test_models, false, false, "serve identity_fp32, null, sleep and work, to test clients, queues and time-outs with") \
     TEXT(test_model_alias, "", false, "a further name for identity_fp32")
 /* clang-format on */
 

@@ -16,7 +16,8 @@ enum sv_builtin {
     SV_BUILTIN_NONE,
     SV_BUILTIN_IDENTITY, /* answers what it is given, any shape */
     SV_BUILTIN_NULL,     /* looks at nothing, answers 0: what the server itself costs */
-    SV_BUILTIN_SLEEP     /* holds a worker for the milliseconds in its input */
+    SV_BUILTIN_SLEEP,    /* holds a worker for the milliseconds in its input */
+    SV_BUILTIN_WORK      /* computes for the microseconds in its input, row by row */
 };
 
 struct sv_served {

@@ -1,0 +1,308 @@
+"""What the front end must hold beside its rate: work done by all workers while pings pass, a
+tensor read from JSON, refusals that reach clients through proxies, clients that attack.
+
+Each gate is a function from Setting to a row of the table: name, what was measured, the
+bound, and whether it was held. All talk to the real server.
+"""
+import contextlib
+import json
+import pathlib
+import re
+import socket
+import statistics
+import struct
+import subprocess
+import threading
+import time
+import urllib.request
+from typing import NamedTuple
+
+from common import ROOT
+
+WORK_US = 500
+BUSY_MS = 5
+LUA = """
+wrk.method = "POST"
+wrk.body = %s
+wrk.headers["Content-Type"] = "%s"
+%s
+local threads = {}
+function setup(thread) table.insert(threads, thread) end
+function init() refused = 0; mute = 0 end
+function response(status, headers)
+  if status == 503 then
+    refused = refused + 1
+    if not (headers["Retry-After"] or headers["retry-after"]) then mute = mute + 1 end
+  elseif status ~= 200 then mute = mute + 1 end
+end
+function done()
+  local refused, mute = 0, 0
+  for _, t in ipairs(threads) do refused = refused + t:get("refused"); mute = mute + t:get("mute") end
+  print("refused " .. refused .. " mute " .. mute)
+end
+"""
+NGINX = """daemon off; master_process off; worker_processes 1; pid {dir}/proxy.pid; error_log {dir}/error;
+events {{ worker_connections 1024; }}
+http {{ access_log off; client_body_temp_path {dir}/a; proxy_temp_path {dir}/b;
+fastcgi_temp_path {dir}/c; uwsgi_temp_path {dir}/d; scgi_temp_path {dir}/e; keepalive_requests 100000000;
+upstream alight {{ server 127.0.0.1:{server}; keepalive 64; keepalive_requests 100000000; }}
+server {{ listen 127.0.0.1:{port};
+location / {{ proxy_pass http://alight; proxy_http_version 1.1; proxy_set_header Connection ""; }} }} }}
+"""
+HAPROXY = """defaults
+  mode http
+  timeout connect 5s
+  timeout client 60s
+  timeout server 60s
+listen alight
+  bind 127.0.0.1:{port}
+  server one 127.0.0.1:{server}
+"""
+
+
+class Setting(NamedTuple):
+    folder: pathlib.Path
+    build: pathlib.Path
+    rounds: int
+    seconds: int
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def wait_for(name, process, port):
+    for _ in range(400):
+        with contextlib.suppress(OSError):
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return
+        if process.poll() is not None:
+            break
+        time.sleep(0.025)
+    raise SystemExit(f"{name} does not start")
+
+
+@contextlib.contextmanager
+def running(name, port, command):
+    process = subprocess.Popen(list(map(str, command)), stderr=subprocess.DEVNULL,
+                               stdout=subprocess.DEVNULL)
+    try:
+        wait_for(name, process, port)
+        yield port
+    finally:
+        process.kill()
+        process.wait()
+
+
+def alightd(setting, models, *flags):
+    port = free_port()
+    return running("alightd", port, [setting.build / "alightd", f"--listen=127.0.0.1:{port}",
+                                     f"--models={models}", "--test-models", "--log-level=error",
+                                     *flags])
+
+
+def get(port, path):
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=60) as answer:
+        return answer.read().decode()
+
+
+def wait_ready(port):
+    for _ in range(1200):
+        with contextlib.suppress(OSError):
+            get(port, "/v2/health/ready")
+            return
+        time.sleep(0.05)
+    raise SystemExit("alightd does not become ready")
+
+
+class Load(NamedTuple):
+    rate: float
+    errors: int   # of sockets
+    refused: int  # 503 with Retry-After
+    mute: int     # answers that were neither that nor 200
+
+
+def wrk(setting, port, path, connections, body=None, content_type="application/octet-stream"):
+    """One visit. `body`: bytes, posted; binary ones as raw requests."""
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{setting.seconds}s"]
+    if body is not None:
+        script = setting.folder / "load.lua"
+        raw = content_type == "application/octet-stream"
+        script.write_text(LUA % (
+            '"' + "".join(f"\\{b:03d}" for b in body) + '"', content_type,
+            'wrk.headers["Inference-Header-Content-Length"] = "0"' if raw else ""))
+        command += ["-s", script]
+    text = subprocess.run([*command, f"http://127.0.0.1:{port}{path}"], capture_output=True,
+                          text=True, check=True).stdout
+    errors = re.search(r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", text)
+    told = re.search(r"refused (\d+) mute (\d+)", text)
+    return Load(float(re.search(r"Requests/sec:\s+([\d.]+)", text).group(1)),
+                sum(map(int, errors.groups())) if errors else 0,
+                int(told.group(1)) if told else 0, int(told.group(2)) if told else 0)
+
+
+# ---- two workers ----
+
+class Pings(threading.Thread):
+    """Health checks on one connection while something else goes on."""
+
+    def __init__(self, port):
+        super().__init__()
+        self.port, self.over, self.times_s = port, threading.Event(), []
+        self.start()
+
+    def run(self):
+        request = b"GET /v2/health/live HTTP/1.1\r\nHost: a\r\n\r\n"
+        with socket.create_connection(("127.0.0.1", self.port), 60) as s:
+            while not self.over.wait(0.005):
+                begin = time.monotonic()
+                s.sendall(request)
+                if not s.recv(4096).startswith(b"HTTP/1.1 200"):
+                    raise SystemExit("a ping was not answered")
+                self.times_s.append(time.monotonic() - begin)
+
+    def p99_ms(self):
+        self.over.set()
+        self.join()
+        ordered = sorted(self.times_s)
+        return 1000 * ordered[int(len(ordered) * 0.99)]
+
+
+def work(setting):
+    """Images a second of two workers that compute 500 us for each, of 4000 at best."""
+    shares, pings = [], []
+    with alightd(setting, setting.folder / "models", "--workers=2") as port:
+        for _ in range(setting.rounds):
+            ping = Pings(port)
+            load = wrk(setting, port, "/v2/models/work/infer", 16, struct.pack("<f", WORK_US))
+            pings.append(ping.p99_ms())
+            shares.append(load.rate * WORK_US / 2e6)
+    share, ping = statistics.median(shares), statistics.median(pings)
+    return ["2 workers, 500 µs of processor time an image; pings meanwhile",
+            f"{share:.0%} of ideal; p99 {ping:.1f} ms", "≥ 85 %; ≤ 10 ms",
+            share >= 0.85 and ping <= 10]
+
+
+# ---- JSON ----
+
+def tensor_body():
+    values = [round(((i * 7919) % 256 / 255 - 0.286) / 0.353, 8) for i in range(784)]
+    return json.dumps({"inputs": [{"name": "input", "datatype": "FP32", "shape": [1, 1, 28, 28],
+                                   "data": values}]}).encode()
+
+
+def decoded(port, model):
+    """(seconds, bodies) decoded so far."""
+    text = get(port, "/metrics")
+    return [float(re.search(rf'alight_decode_duration_seconds_{what}{{model="{model}",[^}}]*}} (\S+)',
+                            text).group(1)) for what in ("sum", "count")]
+
+
+def json_tensor(setting):
+    """Time of the server's decoding jobs for 28x28 numbers as JSON text, a lone client."""
+    model, body = "fashion-blenet", tensor_body()
+    times = []
+    with alightd(setting, ROOT / "models") as port:
+        wait_ready(port)
+        name = json.loads(get(port, f"/v2/models/{model}"))["inputs"][0]["name"]
+        body = body.replace(b'"input"', json.dumps(name).encode(), 1)
+        for _ in range(setting.rounds):
+            before = decoded(port, model)
+            load = wrk(setting, port, f"/v2/models/{model}/infer", 1, body, "application/json")
+            after = decoded(port, model)
+            if load.mute or load.errors:
+                raise SystemExit("the JSON tensor was not answered")
+            times.append(1e6 * (after[0] - before[0]) / (after[1] - before[1]))
+    us = statistics.median(times)
+    return [f"JSON tensor 28×28, {len(body)} bytes: decoding", f"{us:.1f} µs", "≤ 30 µs", us <= 30]
+
+
+# ---- shedding ----
+
+def proxies(setting, server):
+    """(name, port, command) of each proxy in front of `server`."""
+    out = []
+    for name, text, command in (("nginx", NGINX, ["/usr/sbin/nginx", "-p", setting.folder, "-c"]),
+                                ("HAProxy", HAPROXY, ["/usr/sbin/haproxy", "-db", "-f"])):
+        port, path = free_port(), setting.folder / f"{name}.conf"
+        path.write_text(text.format(dir=setting.folder, port=port, server=server))
+        out.append((name, port, [*command, path]))
+    return out
+
+
+def shed(setting):
+    """Refusals of a queue that is full all the time, seen through two proxies."""
+    faults = refused = 0
+    with alightd(setting, setting.folder / "models", "--max-queue-rows=8") as server:
+        for name, port, command in proxies(setting, server):
+            with running(name, port, command):
+                for _ in range(setting.rounds):
+                    load = wrk(setting, port, "/v2/models/work/infer", 64,
+                               struct.pack("<f", 1000 * BUSY_MS))
+                    faults += load.errors + load.mute
+                    refused += load.refused
+    return ["overload through nginx and HAProxy: refusals with Retry-After; faults",
+            f"{refused}; {faults}", "all; 0", refused > 0 and faults == 0]
+
+
+# ---- attack ----
+
+class Attack(threading.Thread):
+    """20 clients that send a chunk line without end, and come again when cut."""
+
+    LINE = (b"POST /v2/models/null/infer HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1;"
+            + b"a" * 100000)
+
+    def __init__(self, port):
+        super().__init__()
+        self.port, self.over = port, threading.Event()
+        self.clients = []
+        self.start()
+
+    def connect(self):
+        s = socket.create_connection(("127.0.0.1", self.port), 60)
+        s.setblocking(False)
+        with contextlib.suppress(OSError):
+            s.send(self.LINE)
+        return s
+
+    @staticmethod
+    def is_cut(s):
+        try:
+            return not s.recv(4096)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+
+    def run(self):
+        self.clients = [self.connect() for _ in range(20)]
+        while not self.over.wait(0.02):
+            self.clients = [self.connect() if self.is_cut(s) else s for s in self.clients]
+
+    def stop(self):
+        self.over.set()
+        self.join()
+        for s in self.clients:
+            s.close()
+
+
+def attack(setting):
+    """GET rate while the attack goes on, of the rate without."""
+    shares = []
+    with alightd(setting, setting.folder / "models") as port:
+        for _ in range(setting.rounds):
+            idle = wrk(setting, port, "/v2/health/live", 64)
+            attackers = Attack(port)
+            time.sleep(0.3)
+            under = wrk(setting, port, "/v2/health/live", 64)
+            attackers.stop()
+            shares.append(under.rate / idle.rate if not under.errors else 0)
+    share = statistics.median(shares)
+    return ["GET while 20 clients send chunk lines without end", f"{share:.2f} of idle", "≥ 0.5",
+            share >= 0.5]
+
+
+GATES = {"work": work, "json": json_tensor, "shed": shed, "attack": attack}
