@@ -33,7 +33,9 @@ void sv_api_stats(struct sv_exchange *x)
 
 void sv_api_metrics(struct sv_exchange *x)
 {
-    answer(x, NULL, sv_metrics_text);
+    answer(x, NULL,
+           sv_app_of(x)->config.triton_metrics ? sv_metrics_triton_text
+                                               : sv_metrics_text);
     if (x->reply.status == 200)
         x->reply.content_type = PROMETHEUS_TYPE;
 }

@@ -156,27 +156,35 @@ static enum al_status load_object(struct sv_config *c, json_t *object,
     return AL_OK;
 }
 
+static enum al_status load_text(struct sv_config *c, const char *text, size_t size,
+                                struct al_error *err)
+{
+    json_error_t at;
+    json_t *object = json_loadb(text, size, JSON_REJECT_DUPLICATES, &at);
+    enum al_status s;
+
+    if (!object)
+        return al_fail(err, AL_INVALID, "line %d: %s", at.line, at.text);
+    s = json_is_object(object) ? load_object(c, object, err)
+                               : al_fail(err, AL_INVALID, "not a JSON object");
+    json_decref(object);
+    return s;
+}
+
 static enum al_status load_file(struct sv_config *c, const char *path,
                                 struct al_error *err)
 {
     char *text = malloc(MAX_FILE_BYTES);
     FILE *f = text ? fopen(path, "re") : NULL;
     size_t size = f ? fread(text, 1, MAX_FILE_BYTES, f) : 0;
-    json_error_t at;
-    json_t *object;
     enum al_status s;
 
-    if (!f) {
+    if (!f)
         s = al_fail(err, AL_IO, "%s", strerror(errno));
-    } else if (size == MAX_FILE_BYTES) {
+    else if (size == MAX_FILE_BYTES)
         s = al_fail(err, AL_TOO_LARGE, "%d bytes or more", MAX_FILE_BYTES);
-    } else if (!(object = json_loadb(text, size, JSON_REJECT_DUPLICATES, &at))) {
-        s = al_fail(err, AL_INVALID, "line %d: %s", at.line, at.text);
-    } else {
-        s = json_is_object(object) ? load_object(c, object, err)
-                                   : al_fail(err, AL_INVALID, "not a JSON object");
-        json_decref(object);
-    }
+    else
+        s = load_text(c, text, size, err);
     if (f)
         (void)fclose(f);
     free(text);
@@ -313,6 +321,16 @@ enum al_status sv_config_load(int argc, char **argv, struct sv_config *ret,
             s = load_flag(ret, argc, argv, &i, err);
     }
     return s;
+}
+
+enum al_status sv_config_parse(const char *text, size_t size, struct sv_config *ret,
+                               struct al_error *err)
+{
+    enum al_status s;
+
+    memset(ret, 0, sizeof(*ret));
+    s = load_built_in(ret, err);
+    return s == AL_OK ? load_text(ret, text, size, err) : s;
 }
 
 void sv_config_done(struct sv_config *c)

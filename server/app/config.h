@@ -6,6 +6,7 @@
 #define SV_APP_CONFIG_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -49,6 +50,7 @@
     UINT(drain_timeout_ms, 30000, 0, 3600000, true, "after that: longest wait for requests in flight") \
     TEXT(log_level, "info", true, "error, warning, info or debug")                              \
     TEXT(log_format, "logfmt", false, "logfmt or json")                                         \
+    FLAG(triton_metrics, false, true, "add nv_inference_* to /metrics, for dashboards made for Triton") \
     TEXT(access_log, "", false, "one line a request: a file, - for stderr, empty for none")     \
     FLAG(test_models, false, false, "serve identity_fp32, null, sleep and work, to test clients, queues and time-outs with") \
     TEXT(test_model_alias, "", false, "a further name for identity_fp32")
@@ -80,6 +82,9 @@ enum sv_command {
 AL_MUST_CHECK enum al_status sv_config_load(int argc, char **argv, struct sv_config *ret,
                                             enum sv_command *ret_command,
                                             struct al_error *err);
+/* The text of a configuration file, over the built-in values. As above. */
+AL_MUST_CHECK enum al_status sv_config_parse(const char *text, size_t size,
+                                             struct sv_config *ret, struct al_error *err);
 void sv_config_done(struct sv_config *c);
 /* Moves what may change while running from `fresh` to `c`, calling `changed` for every
  * key that differs, with whether it was applied. */

@@ -106,11 +106,14 @@ static void set_failed(struct sv_loader *l, const char *name, uint32_t version,
 
 static void publish_version(struct sv_loader *l, const struct job *j, struct sv_loaded *v)
 {
+    const struct sv_entry *e = sv_table_entry(l->p.table, j->name, v->version);
     const char *failure = v->error.text;
 
     if (v->unchanged)
         return;
     if (v->model) {
+        if (e && e->model)
+            sv_model_inherit(v->model, e->model);
         if (sv_table_set(l->p.table, j->name, v->version, SV_MODEL_READY, "", v->model) ==
             AL_OK) {
             sv_log(l->p.log, SV_INFO, "model loaded", SV_TEXT("model", j->name),

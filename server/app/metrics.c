@@ -6,6 +6,7 @@
 #include "engine/base/status.h"
 
 #define NS_PER_S         1e9
+#define NS_PER_US        1000U
 #define DIGITS           9
 #define CODE_CLIENT_LEFT "499" /* nginx's */
 
@@ -432,28 +433,92 @@ static void put_start(struct family *f, const struct sv_snapshot *s)
     sample(f, "", no_labels, NULL, s->process.start_s);
 }
 
-/* ---- the table ---- */
+/* ---- Triton's ---- */
 
-static const struct {
+#define TRITON(name, expression)                                    \
+    static void name##_of(struct family *f, struct labels l,        \
+                          const struct sv_model_counters *c)        \
+    {                                                               \
+        (void)c;                                                    \
+        count(f, l, (expression));                                  \
+    }                                                               \
+                                                                    \
+    static void name(struct family *f, const struct sv_snapshot *s) \
+    {                                                               \
+        each_model(f, s, name##_of);                                \
+    }
+
+static uint64_t count_rows(const struct sv_model_counters *c)
+{
+    uint64_t n = 0;
+
+    for (size_t k = 0; k < c->n_stages; k++)
+        n += c->stage[k].n_rows;
+    return n;
+}
+
+static uint64_t count_runs(const struct sv_model_counters *c)
+{
+    uint64_t n = 0;
+
+    for (size_t k = 0; k < c->n_stages; k++)
+        n += c->stage[k].run_ns.count;
+    return n;
+}
+
+TRITON(put_nv_success, c->total.count)
+TRITON(put_nv_failure, c->failed.count)
+TRITON(put_nv_count, count_rows(c))
+TRITON(put_nv_exec, count_runs(c))
+TRITON(put_nv_request, c->total.ns / NS_PER_US)
+TRITON(put_nv_queue, c->queue.ns / NS_PER_US)
+TRITON(put_nv_input, c->decode.ns / NS_PER_US)
+TRITON(put_nv_infer, c->compute.ns / NS_PER_US)
+TRITON(put_nv_output, 0)
+
+/* ---- the tables ---- */
+
+struct metric {
     const char *name, *type, *labels;
     void (*put)(struct family *f, const struct sv_snapshot *s);
     const char *help;
-} metrics[] = {
-#define X(name, type, labels, put, help) { name, type, labels, put, help },
-    SV_METRIC_LIST(X)
-#undef X
 };
 
-#define N_METRICS (sizeof(metrics) / sizeof(metrics[0]))
+#define X(name, type, labels, put, help) { name, type, labels, put, help },
+static const struct metric metrics[] = { SV_METRIC_LIST(X) };
+static const struct metric triton_metrics[] = { SV_TRITON_METRIC_LIST(X) };
+#undef X
+
+#define N_METRICS        (sizeof(metrics) / sizeof(metrics[0]))
+#define N_TRITON_METRICS (sizeof(triton_metrics) / sizeof(triton_metrics[0]))
+
+static void put_all(struct sv_text *t, const struct sv_snapshot *s,
+                    const struct metric *m, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct family f = { .t = t, .name = m[i].name };
+        sv_text_printf(t, "# HELP %s %s\n# TYPE %s %s\n", f.name, m[i].help, f.name,
+                       m[i].type);
+        m[i].put(&f, s);
+    }
+}
 
 void sv_metrics_text(struct sv_text *t, const struct sv_snapshot *s)
 {
-    for (size_t i = 0; i < N_METRICS; i++) {
-        struct family f = { .t = t, .name = metrics[i].name };
-        sv_text_printf(t, "# HELP %s %s\n# TYPE %s %s\n", f.name, metrics[i].help, f.name,
-                       metrics[i].type);
-        metrics[i].put(&f, s);
-    }
+    put_all(t, s, metrics, N_METRICS);
+}
+
+void sv_metrics_triton_text(struct sv_text *t, const struct sv_snapshot *s)
+{
+    put_all(t, s, metrics, N_METRICS);
+    put_all(t, s, triton_metrics, N_TRITON_METRICS);
+}
+
+static void print_rows(FILE *to, const struct metric *m, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        (void)fprintf(to, "| `%s` | %s | %s | %s |\n", m[i].name, m[i].type, m[i].labels,
+                      m[i].help);
 }
 
 void sv_metrics_print_page(FILE *to)
@@ -461,12 +526,12 @@ void sv_metrics_print_page(FILE *to)
     (void)fputs(
         "# Metrics\n\n<!-- Made by `alightd --print-metrics`; do not edit. -->\n\n"
         "`GET /metrics` answers in Prometheus' text format. Counters begin at zero "
-        "when a model is loaded. At any\ninstant, for every model: images accepted "
-        "= sum of `alight_rows_total` + `alight_rows_failed_total` + those\nin "
-        "flight. The boundaries of durations are met to within 1/16.\n\n"
+        "when a version of a model is first\nloaded; loading it again keeps them. At any "
+        "instant, for every model: images accepted = sum of\n`alight_rows_total` + "
+        "`alight_rows_failed_total` + those in flight. The boundaries of durations are "
+        "met to\nwithin 1/16. With `--triton-metrics`, Triton's names are there, too.\n\n"
         "| metric | type | labels | meaning |\n|---|---|---|---|\n",
         to);
-    for (size_t i = 0; i < N_METRICS; i++)
-        (void)fprintf(to, "| `%s` | %s | %s | %s |\n", metrics[i].name, metrics[i].type,
-                      metrics[i].labels, metrics[i].help);
+    print_rows(to, metrics, N_METRICS);
+    print_rows(to, triton_metrics, N_TRITON_METRICS);
 }

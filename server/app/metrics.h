@@ -66,7 +66,30 @@
     X("process_start_time_seconds", "gauge", "", put_start,                            \
       "Start of the process, seconds of the epoch.")
 
+/* The names that Triton's dashboards ask for; `promtool check metrics` would have them
+ * end in _total. Durations are sums. */
+#define SV_TRITON_METRIC_LIST(X)                                                       \
+    X("nv_inference_request_success", "counter", "model, version", put_nv_success,     \
+      "Requests answered 200.")                                                        \
+    X("nv_inference_request_failure", "counter", "model, version", put_nv_failure,     \
+      "Requests that got no answer.")                                                  \
+    X("nv_inference_count", "counter", "model, version", put_nv_count,                 \
+      "Images answered.")                                                              \
+    X("nv_inference_exec_count", "counter", "model, version", put_nv_exec,             \
+      "Runs of a stage.")                                                              \
+    X("nv_inference_request_duration_us", "counter", "model, version", put_nv_request, \
+      "Arrival to answer.")                                                            \
+    X("nv_inference_queue_duration_us", "counter", "model, version", put_nv_queue,     \
+      "Waiting for workers.")                                                          \
+    X("nv_inference_compute_input_duration_us", "counter", "model, version",           \
+      put_nv_input, "Decoding bodies.")                                                \
+    X("nv_inference_compute_infer_duration_us", "counter", "model, version",           \
+      put_nv_infer, "In the stages.")                                                  \
+    X("nv_inference_compute_output_duration_us", "counter", "model, version",          \
+      put_nv_output, "Always 0: answers are not written by batch.")
+
 void sv_metrics_text(struct sv_text *t, const struct sv_snapshot *s);
+void sv_metrics_triton_text(struct sv_text *t, const struct sv_snapshot *s);
 /* docs/metrics.md */
 void sv_metrics_print_page(FILE *to);
 

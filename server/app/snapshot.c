@@ -139,7 +139,7 @@ void sv_snapshot_done(struct sv_snapshot *s)
 {
     for (size_t i = 0; s->models && i < s->n_models; i++) {
         sv_model_unref(s->models[i].model);
-        sv_model_counters_free(s->models[i].counters);
+        sv_model_counters_unref(s->models[i].counters);
         free(s->models[i].names);
     }
     free(s->models);

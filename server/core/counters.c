@@ -22,18 +22,29 @@ struct sv_model_counters *sv_model_counters_new(size_t n_stages)
 {
     struct sv_model_counters *c = calloc(1, size_of(n_stages));
 
-    if (c)
-        c->n_stages = n_stages;
+    if (!c)
+        return NULL;
+    atomic_init(&c->n_refs, 1);
+    c->n_stages = n_stages;
     return c;
 }
 
-void sv_model_counters_free(struct sv_model_counters *c)
+struct sv_model_counters *sv_model_counters_ref(struct sv_model_counters *c)
 {
-    free(c);
+    atomic_fetch_add_explicit(&c->n_refs, 1, memory_order_relaxed);
+    return c;
+}
+
+void sv_model_counters_unref(struct sv_model_counters *c)
+{
+    if (c && atomic_fetch_sub_explicit(&c->n_refs, 1, memory_order_acq_rel) == 1)
+        free(c);
 }
 
 void sv_model_counters_copy(struct sv_model_counters *dst,
                             const struct sv_model_counters *src)
 {
-    memcpy(dst, src, size_of(src->n_stages));
+    size_t from = offsetof(struct sv_model_counters, n_requests);
+
+    memcpy((char *)dst + from, (const char *)src + from, size_of(src->n_stages) - from);
 }

@@ -7,6 +7,7 @@
 #ifndef SV_CORE_COUNTERS_H
 #define SV_CORE_COUNTERS_H
 
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -62,7 +63,10 @@ struct sv_stage_counters {
     struct sv_timed by_batch[SV_MAX_BATCH + 1]; /* runs of each batch size */
 };
 
+/* Shared by the models that served a version one after the other. */
 struct sv_model_counters {
+    atomic_size_t n_refs;
+    /* What sv_model_counters_copy copies begins here. */
     uint64_t n_requests;                /* accepted */
     uint64_t n_rows;                    /* accepted; known once decoded, 1 until then */
     uint64_t n_rows_failed;             /* of requests that got no answer */
@@ -82,7 +86,8 @@ struct sv_model_counters {
 };
 
 struct sv_model_counters *sv_model_counters_new(size_t n_stages);
-void sv_model_counters_free(struct sv_model_counters *c);
+struct sv_model_counters *sv_model_counters_ref(struct sv_model_counters *c);
+void sv_model_counters_unref(struct sv_model_counters *c);
 /* `dst` was made for as many stages. */
 void sv_model_counters_copy(struct sv_model_counters *dst,
                             const struct sv_model_counters *src);

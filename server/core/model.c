@@ -39,10 +39,18 @@ void sv_model_unref(struct sv_model *m)
         return;
     if (m->free_payload)
         m->free_payload(m->payload);
-    sv_model_counters_free(m->counters);
+    sv_model_counters_unref(m->counters);
     free(m->steps);
     free(m->name);
     free(m);
+}
+
+void sv_model_inherit(struct sv_model *m, const struct sv_model *old)
+{
+    if (m->n_stages != old->n_stages)
+        return;
+    sv_model_counters_unref(m->counters);
+    m->counters = sv_model_counters_ref(old->counters);
 }
 
 static size_t step_max_batch(const struct sv_model *m, size_t step)

@@ -56,6 +56,10 @@ struct sv_model *sv_model_new(const struct sv_model_params *p);
 struct sv_model *sv_model_ref(struct sv_model *m);
 void sv_model_unref(struct sv_model *m);
 
+/* `m`, which has had no request yet, goes on counting where `old` stands, when both have
+ * as many stages. */
+void sv_model_inherit(struct sv_model *m, const struct sv_model *old);
+
 /* Worker time one more entry of `step` will probably take until it leaves the model: what
  * the step costs per row, and each later step as often as rows have reached it. */
 uint64_t sv_model_entry_ns(const struct sv_model *m, size_t step);

@@ -113,17 +113,32 @@ struct sv_call_timing sv_call_timing(const struct sv_call *c)
     return t;
 }
 
-/* The body without its Content-Encoding. */
+struct admission {
+    struct sv_call *call;
+    const struct sv_decoder *decoder;
+};
+
+static enum al_status admit(void *arg, size_t bytes, struct al_error *err)
+{
+    const struct admission *a = arg;
+
+    return a->decoder->reserve(a->decoder->arg, a->call, a->call->request.n_rows, bytes,
+                               err);
+}
+
+/* The body without its Content-Encoding; what it grows to counts as the request's. */
 static enum al_status unzip(struct sv_call *c, const struct sv_decoder *d,
                             struct al_error *err)
 {
+    struct admission a = { c, d };
+    const struct sv_unzip_room room = { admit, &a };
     struct sv_text plain = { 0 };
     enum al_status s;
 
     if (!c->content_encoding || c->body_size == 0)
         return AL_OK;
     s = sv_unzip(c->content_encoding, c->body, c->body_size, d->limits.max_body_bytes,
-                 &plain, err);
+                 &room, &plain, err);
     if (s != AL_OK || !plain.data) {
         sv_text_done(&plain);
         return s;

@@ -10,10 +10,12 @@
 #define STEP        65536
 #define WORTH_BYTES 1024
 
-static enum al_status inflate_all(z_stream *z, size_t max_bytes, struct sv_text *ret,
+static enum al_status inflate_all(z_stream *z, size_t max_bytes,
+                                  const struct sv_unzip_room *room, struct sv_text *ret,
                                   struct al_error *err)
 {
     unsigned char step[STEP];
+    enum al_status s;
     int rc;
 
     do {
@@ -26,13 +28,17 @@ static enum al_status inflate_all(z_stream *z, size_t max_bytes, struct sv_text 
         if (ret->size + (STEP - z->avail_out) > max_bytes)
             return al_fail(err, AL_TOO_LARGE,
                            "the body decompresses to more than %zu bytes", max_bytes);
+        s = room->admit(room->arg, STEP - z->avail_out, err);
+        if (s != AL_OK)
+            return s;
         sv_text_bytes(ret, step, STEP - z->avail_out);
     } while (rc != Z_STREAM_END);
     return ret->failed ? al_fail(err, AL_NO_MEMORY, "decompressed body") : AL_OK;
 }
 
 enum al_status sv_unzip(const char *encoding, const char *data, size_t size,
-                        size_t max_bytes, struct sv_text *ret, struct al_error *err)
+                        size_t max_bytes, const struct sv_unzip_room *room,
+                        struct sv_text *ret, struct al_error *err)
 {
     z_stream z = { .next_in = (unsigned char *)(uintptr_t)data, .avail_in = (uInt)size };
     enum al_status s;
@@ -46,7 +52,7 @@ enum al_status sv_unzip(const char *encoding, const char *data, size_t size,
         return al_fail(err, AL_TOO_LARGE, "%zu compressed bytes", size);
     if (inflateInit2(&z, WINDOW_ANY) != Z_OK)
         return al_fail(err, AL_NO_MEMORY, "decompression");
-    s = inflate_all(&z, max_bytes, ret, err);
+    s = inflate_all(&z, max_bytes, room, ret, err);
     (void)inflateEnd(&z);
     return s;
 }

@@ -198,6 +198,28 @@ class Bombs(DaemonCase):
         self.assertEqual(self.ask("POST", CLASSIFY, image)[0], 413)
 
 
+class Budget(DaemonCase):
+    options = {"test_models": "true", "max_queue_bytes": 1000000}
+
+    def test_what_a_body_decompresses_to_counts(self):
+        body = tensor([0] * 100000, [100000]).encode()
+        for size, status in ((len(body), 200), (1100000, 413)):
+            packed = gzip.compress(body + b" " * (size - len(body)))
+            answer = self.ask("POST", "/v2/models/identity_fp32/infer", packed,
+                              {"Content-Encoding": "gzip"})
+            self.assertEqual(answer[0], status, answer[2][:200])
+        self.assertEqual(self.daemon.metric("alight_inflight_bytes"), 0)
+
+    def test_tritons_names_are_there_when_asked_for(self):
+        self.assertNotIn("nv_inference", self.ask("GET", "/metrics")[2].decode())
+        d = Daemon(triton_metrics="true", test_models="true")
+        self.assertEqual(d.ask("POST", SLEEP, nap(1))[0], 200)
+        self.assertEqual(d.metric("nv_inference_request_success"), 1)
+        self.assertEqual(d.metric("nv_inference_count"), 1)
+        self.assertGreaterEqual(d.metric("nv_inference_compute_infer_duration_us"), 1000)
+        self.assertEqual(d.stop(), 0)
+
+
 class Protocols(DaemonCase):
     def test_tensorflow_serving(self):
         d = self.daemon
@@ -326,10 +348,13 @@ class Repository(unittest.TestCase):
             t.start()
         for _ in range(5):
             answered = self.daemon.metric("alight_requests_total")
-            os.utime(f"{self.folder.name}/{MODEL}/1/model.onnx")
-            self.assertEqual(self.repository("load"), 200)
             self.daemon.wait_until(
                 lambda: self.daemon.metric("alight_requests_total") > answered)
+            answered = self.daemon.metric("alight_requests_total")
+            os.utime(f"{self.folder.name}/{MODEL}/1/model.onnx")
+            self.assertEqual(self.repository("load"), 200)
+            self.assertGreaterEqual(self.daemon.metric("alight_requests_total"), answered,
+                                    "a reload made a counter fall")
         over.set()
         for t in threads:
             t.join()

@@ -76,7 +76,7 @@ static int teardown(void **state)
 {
     struct sv_snapshot *s = *state;
 
-    sv_model_counters_free(s->models[0].counters);
+    sv_model_counters_unref(s->models[0].counters);
     return 0;
 }
 
