@@ -3,12 +3,13 @@
  * libmicrohttpd in external mode acts only inside MHD_run(). It is called when its epoll
  * descriptor is readable, when its timeout has passed, and again while it says that it
  * has more to do at once (timeout 0) — ignoring that hangs every large upload. But a
- * client can make it say so for ever: when a drive got nowhere, the next one waits a
- * little and connections that stall are cut. */
+ * client can make it say so for ever: a pass that got nowhere ends the drive, the next
+ * one comes with an event or a little later, and connections that stall are cut. */
 #include "server/net/internal.h"
 
 #define MAX_RUNS       8 /* then other handles of the loop get their turn */
 #define STALL_PAUSE_MS 5
+#define STALL_LOOK_NS  25000000U /* at most this often: it looks at every connection */
 #define SWEEP_MS       250
 
 static void on_timer(uv_timer_t *timer)
@@ -52,22 +53,25 @@ static void wait_ms(struct sv_net *net, uint64_t ms)
 
 static void go_on_at_once(struct sv_net *net)
 {
-    bool stalled = net->progress == net->progress_seen;
+    uv_timer_stop(&net->timer);
+    uv_idle_start(&net->idle, on_idle);
+}
 
-    net->progress_seen = net->progress;
-    if (!stalled) {
-        uv_timer_stop(&net->timer);
-        uv_idle_start(&net->idle, on_idle);
-        return;
+static void rest_a_little(struct sv_net *net)
+{
+    if (net->now_ns - net->looked_ns >= STALL_LOOK_NS) {
+        net->looked_ns = net->now_ns;
+        sv_conn_cut_stalled(net);
     }
-    sv_conn_cut_stalled(net);
     wait_ms(net, STALL_PAUSE_MS);
 }
 
-/* One pass of libmicrohttpd. False: it has nothing to do before the next event. */
+/* One pass of libmicrohttpd. False: it has nothing to do before the next event, or says
+ * it has but got nowhere. */
 static bool run_once(struct sv_net *net)
 {
     MHD_UNSIGNED_LONG_LONG timeout_ms;
+    uint64_t before = net->progress;
 
     net->drive_again = false;
     net->now_ns = uv_hrtime();
@@ -81,6 +85,10 @@ static bool run_once(struct sv_net *net)
     }
     if (timeout_ms > 0) {
         wait_ms(net, timeout_ms);
+        return false;
+    }
+    if (net->progress == before) {
+        rest_a_little(net);
         return false;
     }
     return true;

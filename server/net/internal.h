@@ -47,7 +47,7 @@ struct sv_net {
     uv_timer_t sweep;
     uint64_t now_ns;   /* when the present pass began: exact enough for phases */
     uint64_t progress; /* grows with everything that gets somewhere */
-    uint64_t progress_seen;
+    uint64_t looked_ns; /* for connections that stall */
     bool draining, full;
     bool driving, drive_again;
     struct sv_listener *listeners;
