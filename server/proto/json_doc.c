@@ -41,11 +41,19 @@ static bool key_is(const struct walk *w, const char *name)
            memcmp(w->key, name, w->key_size) == 0;
 }
 
+/* Characters of numbers, of true and false, and between them. */
+static const bool is_of_number[256] = {
+    [' '] = true, ['\t'] = true, ['\r'] = true, ['\n'] = true, [','] = true, ['0'] = true,
+    ['1'] = true, ['2'] = true,  ['3'] = true,  ['4'] = true,  ['5'] = true, ['6'] = true,
+    ['7'] = true, ['8'] = true,  ['9'] = true,  ['+'] = true,  ['-'] = true, ['.'] = true,
+    ['e'] = true, ['E'] = true,  ['t'] = true,  ['r'] = true,  ['u'] = true, ['f'] = true,
+    ['a'] = true, ['l'] = true,  ['s'] = true,
+};
+
 /* Behind the array at `p` when only characters of numbers, booleans and arrays are in it;
  * NULL when it holds something else, or nests too deep. */
 static const char *numbers_end(const struct walk *w)
 {
-    static const char allowed[] = " \t\r\n,0123456789+-.eEtrufals";
     size_t depth = w->depth;
 
     for (const char *p = w->at; p < w->end; p++) {
@@ -55,7 +63,7 @@ static const char *numbers_end(const struct walk *w)
         } else if (*p == ']') {
             if (--depth == w->depth)
                 return p + 1;
-        } else if (*p == '\0' || !memchr(allowed, *p, sizeof(allowed) - 1)) {
+        } else if (!is_of_number[(unsigned char)*p]) {
             return NULL;
         }
     }
