@@ -148,6 +148,8 @@ void sv_conn_sweep(struct sv_net *net)
 {
     uint64_t now = net->now_ns = uv_hrtime();
 
+    if (net->counts.connections_open < net->p.limits.max_connections)
+        sv_listener_pause(net, false);
     for (struct sv_conn *c = net->conns; c; c = c->next) {
         uint64_t limit_ns;
         uint64_t *count = phase_limit(net, c->phase, &limit_ns);

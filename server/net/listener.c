@@ -1,6 +1,8 @@
 /* listener.c — listening sockets. Connections are accepted here and given to
  * libmicrohttpd, so that any number of TCP and Unix sockets, inherited or our own, work
- * alike, and so that draining can empty a backlog before its socket closes. */
+ * alike, and so that draining can empty a backlog before its socket closes. When there is
+ * no room, nothing is accepted until a connection closes or the next sweep tries again.
+ */
 #include "server/net/internal.h"
 
 #include <errno.h>
@@ -16,10 +18,14 @@ static bool accept_one(struct sv_net *net, int fd)
     socklen_t size = sizeof(peer);
     int c = accept4(fd, (struct sockaddr *)&peer, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
-    if (c < 0)
-        return errno == ECONNABORTED || errno == EINTR;
-    /* On refusal libmicrohttpd closes the socket itself. */
-    if (MHD_add_connection(net->daemon, c, (struct sockaddr *)&peer, size) != MHD_YES)
+    if (c < 0 && (errno == ECONNABORTED || errno == EINTR))
+        return true;
+    if (c < 0 && errno == EAGAIN)
+        return false;
+    /* No descriptor or no memory left: those who wait would be announced for ever. On
+     * refusal libmicrohttpd closes the socket itself. */
+    if (c < 0 ||
+        MHD_add_connection(net->daemon, c, (struct sockaddr *)&peer, size) != MHD_YES)
         sv_listener_pause(net, true);
     return !net->full;
 }

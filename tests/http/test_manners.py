@@ -1,6 +1,7 @@
 """Framing tricks, slow and absent clients, limits."""
-import json
 import os
+import pathlib
+import resource
 import socket
 import struct
 import threading
@@ -122,6 +123,26 @@ class Limits(DaemonCase):
         late.settimeout(30)
         self.assertEqual(status_of(read_all(late)), 200)
         late.close()
+
+
+class Files(DaemonCase):
+    def cpu_s(self):
+        fields = pathlib.Path(f"/proc/{self.daemon.process.pid}/stat").read_text().split()
+        return (int(fields[13]) + int(fields[14])) / os.sysconf("SC_CLK_TCK")
+
+    def test_no_file_descriptors_left_is_no_reason_to_spin(self):
+        pid = self.daemon.process.pid
+        left = len(os.listdir(f"/proc/{pid}/fd")) + 10
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (left, left))
+        held = [self.daemon.open() for _ in range(30)]
+        begin = self.cpu_s()
+        time.sleep(2)
+        self.assertLess(self.cpu_s() - begin, 0.2)
+        for s in held[:25]:
+            s.close()
+        self.assertEqual(self.ask("GET", "/v2")[0], 200)
+        for s in held[25:]:
+            s.close()
 
 
 class Timeouts(DaemonCase):
