@@ -37,6 +37,13 @@ static struct sv_conn *open_conn(struct sv_net *net, struct MHD_Connection *mhd)
     return c;
 }
 
+static void set_phase(struct sv_conn *c, enum sv_phase phase)
+{
+    c->net->n_chunked -= c->phase == SV_PHASE_BODY && c->chunked;
+    c->net->n_chunked += phase == SV_PHASE_BODY && c->chunked;
+    c->phase = phase;
+}
+
 void sv_conn_notify(void *cls, struct MHD_Connection *mhd, void **socket_context,
                     enum MHD_ConnectionNotificationCode code)
 {
@@ -56,6 +63,7 @@ void sv_conn_notify(void *cls, struct MHD_Connection *mhd, void **socket_context
         sv_listener_pause(net, false);
     if (!c)
         return;
+    set_phase(c, SV_PHASE_CUT);
     *c->prev = c->next;
     if (c->next)
         c->next->prev = c->prev;
@@ -75,14 +83,14 @@ void sv_conn_enter(struct sv_conn *c, enum sv_phase phase)
 {
     if (c->phase == SV_PHASE_CUT)
         return;
-    c->phase = phase;
+    set_phase(c, phase);
     c->since_ns = c->progress_ns = c->net->now_ns;
 }
 
 static void hang_up(struct sv_conn *c)
 {
     (void)shutdown(c->fd, SHUT_RDWR);
-    c->phase = SV_PHASE_CUT;
+    set_phase(c, SV_PHASE_CUT);
 }
 
 static void cut(struct sv_conn *c, uint64_t *count)

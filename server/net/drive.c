@@ -3,8 +3,9 @@
  * libmicrohttpd in external mode acts only inside MHD_run(). It is called when its epoll
  * descriptor is readable, when its timeout has passed, and again while it says that it
  * has more to do at once (timeout 0) — ignoring that hangs every large upload. But a
- * client can make it say so for ever: a pass that got nowhere ends the drive, the next
- * one comes with an event or a little later, and connections that stall are cut. */
+ * client can make it say so for ever, by a chunk line that does not fit the read buffer:
+ * while chunked bodies come in, a pass that got nowhere ends the drive, the next one
+ * comes with an event or a little later, and connections that stall are cut. */
 #include "server/net/internal.h"
 
 #define MAX_RUNS       8 /* then other handles of the loop get their turn */
@@ -87,7 +88,7 @@ static bool run_once(struct sv_net *net)
         wait_ms(net, timeout_ms);
         return false;
     }
-    if (net->progress == before) {
+    if (net->n_chunked && net->progress == before) {
         rest_a_little(net);
         return false;
     }

@@ -24,9 +24,9 @@ struct sv_conn {
     struct sv_net *net;
     int fd;
     enum sv_phase phase;
-    uint64_t since_ns;    /* of the phase */
-    uint64_t progress_ns; /* last byte of a body */
-    bool chunked;
+    uint64_t since_ns;          /* of the phase */
+    uint64_t progress_ns;       /* last byte of a body */
+    bool chunked;               /* set before its body begins */
     struct sv_exchange *parked; /* while suspended */
     struct sockaddr_storage peer;
 };
@@ -45,9 +45,10 @@ struct sv_net {
     uv_timer_t timer; /* its next timeout, or the pause of a stalled drive */
     uv_idle_t idle;   /* it has more to do at once */
     uv_timer_t sweep;
-    uint64_t now_ns;   /* when the present pass began: exact enough for phases */
-    uint64_t progress; /* grows with everything that gets somewhere */
-    uint64_t looked_ns; /* for connections that stall */
+    uint64_t now_ns;    /* when the present pass began: exact enough for phases */
+    uint64_t progress;  /* grows with everything that gets somewhere */
+    size_t n_chunked;   /* connections in the middle of a chunked body */
+    uint64_t looked_ns; /* for those of them that stall */
     bool draining, full;
     bool driving, drive_again;
     struct sv_listener *listeners;

@@ -44,6 +44,15 @@ class Framing(DaemonCase):
         answer = self.daemon.raw(b"GET /v2 HTTP/1.1\r\nHost: a\r\nX: " + b"x" * 100000)
         self.assertEqual(status_of(answer), 431)
 
+    def test_headers_that_nearly_fill_the_pool_are_read_without_pauses(self):
+        request = b"GET /v2 HTTP/1.1\r\nHost: a\r\nX: " + b"x" * 11000 + b"\r\n\r\n"
+        begin = time.monotonic()
+        with self.daemon.open() as s:
+            for _ in range(200):
+                s.sendall(request)
+                self.assertEqual(status_of(s.recv(4096)), 200)
+        self.assertLess(time.monotonic() - begin, 15)
+
     def test_expect_100_continue(self):
         with socket.create_connection(("127.0.0.1", self.daemon.port), 30) as s:
             s.sendall(post(CLASSIFY, b"", f"Content-Length: {len(IMAGE)}", "Expect: 100-continue"))
