@@ -58,7 +58,7 @@ class Daemon:
     """One alightd process. Options are flags without the dashes."""
 
     def __init__(self, wait=True, env=None, pass_fds=(), **options):
-        self.log = tempfile.TemporaryFile()
+        self.log = tempfile.TemporaryFile("ab")
         flags = [f"--{k.replace('_', '-')}={v}" for k, v in options.items()]
         if "models" not in options:
             flags.append(f"--models={MODELS}")
@@ -74,8 +74,9 @@ class Daemon:
             self.wait_ready()
 
     def text(self):
-        self.log.seek(0)
-        return self.log.read().decode(errors="replace")
+        """The log so far. The daemon shares the file's offset: neither may rely on it."""
+        path = f"/proc/self/fd/{self.log.fileno()}"
+        return pathlib.Path(path).read_bytes().decode(errors="replace")
 
     def wait_ready(self, limit=60):
         """Until the log says ready; the seconds that took."""
