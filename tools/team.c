@@ -1,17 +1,25 @@
-/* A run is announced by a new generation: every member takes indices from `next` until
- * none are left and checks out of `busy`; the caller, member 0, returns when all have. So
- * no member can be late for one run and early for the next. */
+/* A run is announced by a new generation in `state`. While it is open, members join it by
+ * counting themselves in, take indices from `next` until none are left and count
+ * themselves out. The caller, member 0, does what nobody else takes, closes the run and
+ * waits for those inside only: a member that gets no processor in time misses the run and
+ * delays nobody. */
 #include "tools/team.h"
 
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 
 enum {
     SPINS_BEFORE_SLEEP = 20000
 };
+
+/* `state`: generation, whether it may be joined, how many members are inside. */
+#define GENERATION ((uint64_t)1 << 32)
+#define OPEN       ((uint64_t)1 << 31)
+#define INSIDE     (OPEN - 1)
 
 struct member {
     struct team *team;
@@ -26,8 +34,8 @@ struct team {
     void (*fn)(void *arg, size_t i, size_t worker);
     void *arg;
     size_t n;
-    atomic_size_t next, busy;
-    atomic_uint generation;
+    atomic_size_t next;
+    _Atomic uint64_t state;
     atomic_bool stop;
     pthread_mutex_t lock; /* guards sleeping */
     pthread_cond_t wake;
@@ -48,40 +56,60 @@ static void take_part(struct team *t, size_t worker)
         t->fn(t->arg, i, worker);
 }
 
-/* Returns the generation that follows `seen`. */
-static unsigned wait_for_run(struct team *t, unsigned seen)
+static bool is_news(const struct team *t, uint64_t seen)
+{
+    return atomic_load(&t->state) / GENERATION != seen;
+}
+
+/* Waits for a generation other than `seen`. */
+static void wait_for_run(struct team *t, uint64_t seen)
 {
     for (int spin = 0; spin < SPINS_BEFORE_SLEEP; spin++) {
-        if (atomic_load(&t->generation) != seen)
-            return seen + 1;
+        if (is_news(t, seen))
+            return;
         relax();
     }
     (void)pthread_mutex_lock(&t->lock);
-    while (atomic_load(&t->generation) == seen)
+    while (!is_news(t, seen))
         (void)pthread_cond_wait(&t->wake, &t->lock);
     (void)pthread_mutex_unlock(&t->lock);
-    return seen + 1;
+}
+
+/* Counts the thread in unless the run is closed; `*ret_seen` is its generation. */
+static bool join_run(struct team *t, uint64_t *ret_seen)
+{
+    uint64_t state = atomic_load(&t->state);
+
+    while ((state & OPEN) && !atomic_compare_exchange_weak(&t->state, &state, state + 1))
+        ;
+    *ret_seen = state / GENERATION;
+    return state & OPEN;
 }
 
 static void *serve(void *arg)
 {
     const struct member *m = arg;
     struct team *t = m->team;
-    unsigned seen = 0;
+    uint64_t seen = 0;
 
     for (;;) {
-        seen = wait_for_run(t, seen);
+        wait_for_run(t, seen);
         if (atomic_load(&t->stop))
             return NULL;
+        if (!join_run(t, &seen))
+            continue;
         take_part(t, m->number);
-        atomic_fetch_sub(&t->busy, 1);
+        atomic_fetch_sub(&t->state, 1);
     }
 }
 
-static void announce(struct team *t)
+/* Starts the next generation, open or not; nobody is inside. */
+static void announce(struct team *t, uint64_t open)
 {
+    const uint64_t generation = atomic_load(&t->state) / GENERATION + 1;
+
     (void)pthread_mutex_lock(&t->lock);
-    atomic_fetch_add(&t->generation, 1);
+    atomic_store(&t->state, generation * GENERATION | open);
     (void)pthread_cond_broadcast(&t->wake);
     (void)pthread_mutex_unlock(&t->lock);
 }
@@ -94,11 +122,11 @@ static void run(struct al_team *door, size_t n,
     t->fn = fn;
     t->arg = arg;
     t->n = n;
-    atomic_store(&t->busy, t->n_started);
     atomic_store(&t->next, 0);
-    announce(t);
+    announce(t, OPEN);
     take_part(t, 0);
-    for (int spin = 0; atomic_load(&t->busy) > 0; spin++) {
+    (void)atomic_fetch_and(&t->state, ~OPEN);
+    for (int spin = 0; atomic_load(&t->state) & INSIDE; spin++) {
         if (spin < SPINS_BEFORE_SLEEP)
             relax();
         else
@@ -139,7 +167,7 @@ void tl_team_free(struct al_team *door)
     if (!t)
         return;
     atomic_store(&t->stop, true);
-    announce(t);
+    announce(t, 0);
     for (size_t i = 1; i <= t->n_started; i++)
         (void)pthread_join(t->members[i].thread, NULL);
     (void)pthread_cond_destroy(&t->wake);
