@@ -116,6 +116,7 @@ static void publish_version(struct sv_loader *l, const struct job *j, struct sv_
             sv_model_inherit(v->model, e->model);
         if (sv_table_set(l->p.table, j->name, v->version, SV_MODEL_READY, "", v->model) ==
             AL_OK) {
+            sv_table_set_tried(l->p.table, j->name, v->version, v->stamp);
             sv_log(l->p.log, SV_INFO, "model loaded", SV_TEXT("model", j->name),
                    SV_NUMBER("version", v->version),
                    SV_NUMBER("ms", (double)(uv_hrtime() - j->start_ns) / 1e6));

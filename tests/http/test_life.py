@@ -258,6 +258,15 @@ class Life(unittest.TestCase):
             self.assertEqual(d.text().count("not loaded"), 2)
             pathlib.Path(f"{folder}/a-broken/1/model.onnx").write_bytes(b"no model")
             d.wait_until(lambda: d.text().count("not loaded") == 3)
+            mended = '"model loaded" model=a-broken'
+            shutil.copytree(MODELS / MODEL, f"{folder}/a-broken", dirs_exist_ok=True)
+            d.wait_until(lambda: mended in d.text())
+            loaded = []
+            for name in ("y", "z"):  # each tells of a poll that has passed by a-broken
+                shutil.copytree(MODELS / MODEL, f"{folder}/{name}")
+                d.wait_until(lambda: f'"model loaded" model={name}' in d.text())
+                loaded.append(d.text().count(mended))
+            self.assertEqual(loaded[0], loaded[1])
             self.assertEqual(d.stop(), 0)
 
     def test_a_unix_socket_belongs_to_one_server(self):
