@@ -249,11 +249,15 @@ class Life(unittest.TestCase):
         self.assertEqual(d.stop(), 0)
 
     def test_polling_tries_a_broken_package_once(self):
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as aside:
+            def add(name):  # at once: half a package is a broken one
+                shutil.copytree(MODELS / MODEL, f"{aside}/{name}")
+                os.rename(f"{aside}/{name}", f"{folder}/{name}")
+
             os.makedirs(f"{folder}/a-broken/1")
             os.makedirs(f"{folder}/b-empty")
             d = Daemon(models=folder, poll_models_ms=20)
-            shutil.copytree(MODELS / MODEL, f"{folder}/{MODEL}")
+            add(MODEL)
             d.wait_event('"model loaded"')
             self.assertEqual(d.text().count("not loaded"), 2)
             pathlib.Path(f"{folder}/a-broken/1/model.onnx").write_bytes(b"no model")
@@ -263,7 +267,7 @@ class Life(unittest.TestCase):
             d.wait_until(lambda: mended in d.text())
             loaded = []
             for name in ("y", "z"):  # each tells of a poll that has passed by a-broken
-                shutil.copytree(MODELS / MODEL, f"{folder}/{name}")
+                add(name)
                 d.wait_until(lambda: f'"model loaded" model={name}' in d.text())
                 loaded.append(d.text().count(mended))
             self.assertEqual(loaded[0], loaded[1])
