@@ -7,7 +7,6 @@
 
 #define NS_PER_S         1e9
 #define NS_PER_US        1000U
-#define DIGITS           9
 #define CODE_CLIENT_LEFT "499" /* nginx's */
 
 /* Where the samples of one metric go. */

@@ -142,13 +142,12 @@ static bool is_reading(enum sv_phase phase)
     return phase != SV_PHASE_WORK && phase != SV_PHASE_WRITE && phase != SV_PHASE_CUT;
 }
 
-static void look_after_parked(struct sv_net *net, struct sv_conn *c)
+static void look_after_parked(struct sv_conn *c)
 {
     struct sv_exchange *x = c->parked;
 
     if (!x || !x->user_gone || !peer_gone(c->fd))
         return;
-    net->counts.gone_parked++;
     x->user_gone(x);
 }
 
@@ -165,7 +164,7 @@ void sv_conn_sweep(struct sv_net *net)
         if (count && now - c->since_ns > limit_ns)
             cut(c, count);
         else if (c->phase == SV_PHASE_WORK)
-            look_after_parked(net, c);
+            look_after_parked(c);
         else if (is_reading(c->phase) && peer_gone(c->fd))
             hang_up(c); /* the rest of its request will never come */
     }

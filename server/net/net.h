@@ -33,8 +33,7 @@ struct sv_net_counts {
     uint64_t connections_total, connections_open;
     uint64_t exchanges_open, exchanges_parked;
     uint64_t cut_header, cut_body, cut_idle, cut_write, cut_stalled;
-    uint64_t gone_parked;  /* clients lost while their request was worked on */
-    uint64_t bodies_bytes; /* held now */
+    uint64_t bodies_bytes;              /* held now */
     uint64_t answers[SV_HTTP_STATUSES]; /* by status, whoever refused or answered */
 };
 
