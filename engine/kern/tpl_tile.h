@@ -98,6 +98,15 @@ AL_INLINE void tile_end(const int px, const int kb, const struct tile *t, const 
     }
 }
 
+/* A 1x1 convolution reads a short piece of every channel block, too short for the
+ * processor to see where the next one will be. */
+AL_INLINE void prefetch_next(const int px, const struct tile *t, const float *x)
+{
+    AL_UNROLL
+    for (int p = px; p < 2 * px; p++)
+        __builtin_prefetch(x + p * t->x_pixel);
+}
+
 AL_INLINE void tile_dense(const int px, const int kb, const struct tile *t)
 {
     const float *w = t->w, *x = t->x + t->lane;
@@ -108,6 +117,8 @@ AL_INLINE void tile_dense(const int px, const int kb, const struct tile *t)
     while (left > 0) {
         n = room < left ? room : left;
         n = t->planar ? 1 : n;
+        if (t->kernel_h * t->kernel_w == 1)
+            prefetch_next(px, t, x);
         for (int32_t r = 0; r < t->kernel_h; r++)
             w = tile_row(px, kb, t, x + r * t->x_row, t->planar ? 1 : t->kernel_w,
                          t->planar ? t->kernel_w : n, w, acc);
