@@ -44,8 +44,14 @@ struct sv_app {
     struct sv_access_log *access_log; /* NULL: none */
     struct sv_bound bound[SV_MAX_LISTENERS];
     size_t n_bound;
+    bool inherited; /* the sockets; they outlive this process */
     struct sv_life life;
 };
+
+/* main.c */
+/* Serves the bound sockets. Inherited ones wait until the models are loaded: clients stay
+ * in their backlog, so that a restart refuses nobody. */
+AL_MUST_CHECK enum al_status sv_app_listen(struct sv_app *app, struct al_error *err);
 
 /* life.c */
 void sv_life_start(struct sv_app *app);

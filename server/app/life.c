@@ -65,12 +65,15 @@ static void on_loaded(void *arg, const struct al_error *err)
 {
     struct sv_app *app = arg;
     size_t n = count_serving(app);
+    struct al_error failure;
     char status[96];
 
     (void)err; /* in the log already */
     if (app->life.state != SV_LIFE_STARTING)
         return;
     app->life.state = SV_LIFE_READY;
+    if (app->inherited && sv_app_listen(app, &failure) != AL_OK)
+        sv_log(&app->log, SV_ERROR, "not listening", SV_TEXT("error", failure.text));
     (void)snprintf(status, sizeof(status), "READY=1\nSTATUS=serving %zu models", n);
     sv_notify(status);
     start_watchdog(app);

@@ -118,6 +118,14 @@ static enum al_status start_net(struct sv_app *app, struct al_error *err)
         sv_log(&app->log, SV_WARNING, "max_connections lowered",
                SV_NUMBER("limit", p.limits.max_connections),
                SV_NUMBER("wanted", app->config.max_connections));
+
+    return s == AL_OK && !app->inherited ? sv_app_listen(app, err) : s;
+}
+
+enum al_status sv_app_listen(struct sv_app *app, struct al_error *err)
+{
+    enum al_status s = AL_OK;
+
     for (size_t i = 0; i < app->n_bound && s == AL_OK; i++) {
         s = sv_net_listen(app->net, app->bound[i].fd, err);
         if (s == AL_OK)
@@ -133,7 +141,8 @@ static enum al_status bind_all(struct sv_app *app, struct al_error *err)
     if (app->n_bound > SV_MAX_LISTENERS)
         return al_fail(err, AL_INVALID, "%zu inherited sockets, at most %d are served",
                        app->n_bound, SV_MAX_LISTENERS);
-    if (app->n_bound)
+    app->inherited = app->n_bound > 0;
+    if (app->inherited)
         return sv_listen_inherited(app->n_bound, app->bound, err);
     return sv_listen_all(app->config.listen, app->bound, &app->n_bound, err);
 }

@@ -1,15 +1,15 @@
-"""Behind nginx and HAProxy nothing fails while models are reloaded. Skipped where they are not
-installed; scripts/check-proxies is the long form, with restarts."""
+"""Behind nginx and HAProxy nothing fails while the server reloads and restarts. Skipped where
+they are not installed; scripts/check-proxies is the long form."""
 import sys
 import unittest
 
 from daemon import SKIP, main
-from proxies import RELOADS, check, missing
+from proxies import RELOADS, RESTARTS, check, missing
 
 
 class Proxies(unittest.TestCase):
-    def test_no_request_fails_while_models_are_reloaded(self):
-        total, failures = check(2000, RELOADS)
+    def test_no_request_fails_through_reload_restart_and_hand_over(self):
+        total, failures = check(2000, RELOADS + RESTARTS)
         self.assertEqual(failures, [])
         self.assertEqual(total, 2000)
 
