@@ -8,7 +8,7 @@ CONTROLS = ROOT / "scripts/train/results/controls.csv"
 # Method, what it is held against, what it is.
 PAIRS = [("mixed", None, "trunk first, heads on it detached; then all exits together"),
          ("joint", "mixed", "BranchyNet's joint loss from the first step"),
-         ("distil", "mixed", "labels and a trained teacher's logits"),
+         ("distil", "mixed", "labels and the logits of B-LeNet, trained on all pictures"),
          ("regenerate", "mixed", "faded channels raised twice"),
          ("prune", "mixed", "train, take half of the prunable channels at once, fine-tune"),
          ("rapid", "prune", "the same half taken in one stage from an untrained network, with "

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Every training method against its control: a small network, few images, three seeds.
 
-    scripts/train/controls.py --work build/train --teacher fashion-bresnet8-teacher
+    scripts/train/controls.py --work build/train --teacher fashion-blenet-1
 
 All runs take the same number of steps on the same images (rapid also trains its teacher in
 each). A run that is already in the table is not repeated. Writes results/controls.csv.
@@ -9,6 +9,7 @@ each). A run that is already in the table is not repeated. Writes results/contro
 import argparse
 import csv
 import dataclasses
+import json
 import os
 import tempfile
 import time
@@ -36,8 +37,8 @@ COLUMNS = ("method", "seed", "images", "epochs", "cpu_seconds", "parameters", "d
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--work", default="build/train", type=Path)
-    parser.add_argument("--teacher", help="a finished run of WORK with the same network, for "
-                        "distil; without, distil is left out")
+    parser.add_argument("--teacher", help="a finished run of WORK, for distil; without, "
+                        "distil is left out")
     parser.add_argument("--out", default=Path(__file__).parent / "results/controls.csv", type=Path)
     parser.add_argument("--images", default=2560, type=int)
     parser.add_argument("--epochs", default=6, type=int)
@@ -98,7 +99,8 @@ def write_rows(path, rows):
 
 
 def load_teacher(run, dataset, work):
-    return distill.teacher_logits(NETWORKS[NETWORK].build(), dataset, work / run)
+    name = json.loads((work / run / "result.json").read_text())["network"]
+    return distill.teacher_logits(NETWORKS[name].build(), dataset, work / run)
 
 
 def main():
