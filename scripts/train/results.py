@@ -25,7 +25,7 @@ def rows_of(run):
         low, high = wilson(share, result["test_images"])
         yield {"run": run.name, "network": result["network"],
                "method": "plain" if result["plain"] else result["method"],
-               "seed": result["seed"], "epochs": result["recipe"]["epochs"],
+               "seed": result["seed"], "epochs": result.get("epochs", result["recipe"]["epochs"]),
                "parameters": result["parameters"], "exit": name,
                "test_images": result["test_images"], "test_accuracy": f"{share:.4f}",
                "low_95": f"{low:.4f}", "high_95": f"{high:.4f}"}

@@ -43,6 +43,8 @@ def add_places(group):
     group.add_argument("--run", help="name of the run's folder (default NAME[-METHOD]-SEED)")
     group.add_argument("--models", default=TOP / "models", type=Path,
                        help="where the package is written (default models)")
+    group.add_argument("--as-is", action="store_true",
+                       help="no more training: report and package the run's last checkpoint")
     group.add_argument("--no-package", action="store_true", help="train and report only")
     group.add_argument("--reference", type=Path,
                        help="also write reference outputs for the engine's tests into this folder")
@@ -126,13 +128,13 @@ def make_trainer(net, dataset, recipe, folder, arguments):
     return run
 
 
-def report(net, recipe, dataset, folder, arguments):
+def report(net, recipe, epochs, dataset, folder, arguments):
     shares = export.test_accuracy(net, dataset)
     print("test accuracy: " + ", ".join(f"{n} {a:.4f}" for n, a in shares.items()))
     export.write_json(folder / "result.json", {
         "network": arguments.name, "plain": arguments.plain, "seed": arguments.seed,
         "method": arguments.method, "teacher": arguments.teacher, "trunk": arguments.trunk,
-        "recipe": dataclasses.asdict(recipe),
+        "recipe": dataclasses.asdict(recipe), "epochs": epochs,
         "parameters": count_parameters(net), "test_images": len(dataset.test.labels),
         "test_accuracy": shares})
 
@@ -145,9 +147,13 @@ def main():
     if arguments.images:
         dataset.train = data.subset(dataset.train, arguments.images)
     net, recipe = build(entry, arguments)
-    make_trainer(net, dataset, recipe, folder, arguments).run()
+    run = make_trainer(net, dataset, recipe, folder, arguments)
+    if arguments.as_is:
+        run.resume()
+    else:
+        run.run()
     plot.curves(folder / "log.csv", folder / "curve.png", folder.name)
-    report(net, recipe, dataset, folder, arguments)
+    report(net, recipe, run.epoch, dataset, folder, arguments)
     if not arguments.plain and not arguments.no_package:
         export.write_package(net, dataset, arguments.models / arguments.name)
     if arguments.reference:
