@@ -3,7 +3,8 @@
  * DATA/input.npy holds rows for the first input; DATA/<exit>.npy what a framework
  * answers. For every instruction set of this machine:
  *   - as a plain graph, every output is within TOLERANCE of the stored one, relative to
- *     its largest element;
+ *     its largest element; in bf16 mode within 2 %, and where the CPU lacks the
+ *     instructions or the mask forbids them within TOLERANCE, too;
  *   - every row's probabilities, score and decision are the same bits alone, in batches
  *     of 3, 8 and 32, in reverse order, shared by a team of threads, and whether or not
  *     others leave early;
@@ -20,9 +21,11 @@
 #include "tools/npy.h"
 #include "tools/team.h"
 
-#define MAX_EXITS    8
-#define MAX_ROWS     32
-#define TEAM_THREADS 3
+#define MAX_EXITS      8
+#define MAX_ROWS       32
+#define TEAM_THREADS   3
+/* Of outputs in bf16 mode, relative to the largest. */
+#define BF16_TOLERANCE 0.02
 
 static const char *where = "";
 
@@ -183,7 +186,7 @@ static void run_stage(const struct al_model *m, struct al_workspace *ws, size_t 
 /* ---- against the stored outputs ---- */
 
 static void compare_output(const struct net *net, const struct al_model *m, size_t output,
-                           const struct rows *rows)
+                           const struct rows *rows, double tolerance)
 {
     struct al_tensor_info info = al_model_output(m, output);
     struct al_tensor want = read_array(net, info.name);
@@ -204,19 +207,34 @@ static void compare_output(const struct net *net, const struct al_model *m, size
     free(want.data);
     printf("%s: output '%s' within %.2g of the reference\n", where, info.name,
            worst / largest);
-    if (!(worst <= net->tolerance * largest))
+    if (!(worst <= tolerance * largest))
         die("output '%s' is off by %g, relative %g", info.name, worst, worst / largest);
 }
 
-static void check_outputs(const struct net *net, unsigned mask, enum al_precision p)
+/* Whether a step of the plan computes in bfloat16. */
+static bool runs_bf16(const struct al_model *m)
+{
+    for (size_t i = 0; i < al_model_n_steps(m); i++) {
+        const char *kernel = al_model_step(m, i).kernel;
+
+        if (kernel && strstr(kernel, "bf16"))
+            return true;
+    }
+    return false;
+}
+
+static void check_outputs(const struct net *net, unsigned mask, enum al_precision p,
+                          bool may_bf16)
 {
     struct al_model *m = load(net, mask, 0, p);
     struct al_workspace *ws = reserve(m);
     struct rows rows = new_rows(net, m, net->n_rows, NULL);
 
+    if (runs_bf16(m) && !may_bf16)
+        die("bfloat16 in mode %s", al_precision_name(p));
     run_stage(m, ws, 0, rows.row, rows.n);
     for (size_t i = 0; i < al_model_n_outputs(m); i++)
-        compare_output(net, m, i, &rows);
+        compare_output(net, m, i, &rows, runs_bf16(m) ? BF16_TOLERANCE : net->tolerance);
     free_rows(&rows);
     al_workspace_free(ws);
     al_model_free(m);
@@ -318,9 +336,9 @@ static void check_team(const struct net *net, const struct al_model *m,
     team = NULL;
 }
 
-static void check_bits(const struct net *net, unsigned mask)
+static void check_bits(const struct net *net, unsigned mask, enum al_precision p)
 {
-    struct al_model *m = load(net, mask, net->n_exits, AL_PRECISION_DEFAULT);
+    struct al_model *m = load(net, mask, net->n_exits, p);
     struct al_workspace *ws = reserve(m);
     struct al_exit_rule rule = al_exit_rule_full();
     struct answer *alone = calloc(net->n_rows, sizeof(*alone));
@@ -366,9 +384,21 @@ static struct net net_of(int argc, char **argv)
     return net;
 }
 
+/* The highest level adds kernels of bf16 mode only; below, that mode is as default. */
+static void check_level(const struct net *net, unsigned mask, bool has_bf16)
+{
+    check_outputs(net, mask, AL_PRECISION_BF16, has_bf16);
+    if (!has_bf16) {
+        check_outputs(net, mask, AL_PRECISION_STRICT, false);
+        check_outputs(net, mask, AL_PRECISION_DEFAULT, false);
+    }
+    if (net->n_exits)
+        check_bits(net, mask, has_bf16 ? AL_PRECISION_BF16 : AL_PRECISION_DEFAULT);
+}
+
 int main(int argc, char **argv)
 {
-    static const char *const levels[] = { "scalar", "avx2", "avx512" };
+    static const char *const levels[] = { "scalar", "avx2", "avx512", "avx512_bf16" };
     unsigned mask = 0;
 
     if (argc < 4) {
@@ -385,10 +415,7 @@ int main(int argc, char **argv)
             continue;
         (void)snprintf(name, sizeof(name), "%s, %s", argv[1], levels[i]);
         where = name;
-        check_outputs(&net, mask, AL_PRECISION_STRICT);
-        check_outputs(&net, mask, AL_PRECISION_DEFAULT);
-        if (net.n_exits)
-            check_bits(&net, mask);
+        check_level(&net, mask, i == 3);
     }
     free(net.input.data);
     free(net.onnx.data);
