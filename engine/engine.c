@@ -60,6 +60,11 @@ size_t al_model_weight_bytes(const struct al_model *m)
     return bytes;
 }
 
+enum al_precision al_model_precision(const struct al_model *m)
+{
+    return m->precision;
+}
+
 struct al_tensor_info al_model_input(const struct al_model *m, size_t i)
 {
     return m->inputs[i];

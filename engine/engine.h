@@ -128,6 +128,10 @@ size_t al_model_n_stages(const struct al_model *m); /* = exits, at least 1 */
 size_t al_model_n_steps(const struct al_model *m);
 size_t al_model_max_rows(const struct al_model *m);
 size_t al_model_weight_bytes(const struct al_model *m);
+/* The mode it was loaded in; but AL_PRECISION_DEFAULT when that was bf16 and no step
+ * computes in it, because the CPU or the mask lacks the instructions or others are
+ * faster. */
+enum al_precision al_model_precision(const struct al_model *m);
 struct al_tensor_info al_model_input(const struct al_model *m, size_t i);
 struct al_tensor_info al_model_output(const struct al_model *m, size_t i);
 struct al_stage_info al_model_stage(const struct al_model *m, size_t k);

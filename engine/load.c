@@ -222,6 +222,14 @@ static enum al_status describe(struct loading *l, struct al_error *err)
     return s;
 }
 
+static bool computes_in_bf16(const struct al_plan *plan)
+{
+    for (size_t i = 0; i < plan->n_steps; i++)
+        if (plan->steps[i].precision == AL_CONV_BF16)
+            return true;
+    return false;
+}
+
 static enum al_status describe_stages(struct loading *l, struct al_error *err)
 {
     struct al_model *m = l->model;
@@ -317,6 +325,10 @@ static enum al_status build_model(struct loading *l, struct al_error *err)
     if (s == AL_OK)
         s = describe_stages(l, err);
     l->model->group_rows = group_of(l->model);
+    l->model->precision = l->params->precision;
+    if (s == AL_OK && l->params->precision == AL_PRECISION_BF16 &&
+        !computes_in_bf16(&l->model->plan))
+        l->model->precision = AL_PRECISION_DEFAULT;
     return s;
 }
 

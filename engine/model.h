@@ -11,6 +11,7 @@ struct al_arena;
 struct al_model {
     struct al_arena *arena;
     struct al_plan plan;
+    enum al_precision precision; /* al_model_precision() */
     size_t max_rows, max_threads;
     size_t group_rows; /* rows whose work lies in a workspace at the same time */
     size_t n_inputs, n_outputs;

@@ -286,7 +286,8 @@ static enum al_status read_labels(struct pk_package *p, struct al_error *err)
 
 static struct pk_policy_model policy_model(const struct pk_package *p)
 {
-    struct pk_policy_model m = { .sha256 = p->model_sha256 };
+    struct pk_policy_model m = { .sha256 = p->model_sha256,
+                                 .precision = al_model_precision(p->model) };
 
     m.n_exits = (uint32_t)al_model_n_stages(p->model);
     for (uint32_t k = 0; k < m.n_exits; k++)
@@ -304,7 +305,7 @@ static enum al_status read_policy(struct pk_package *p, struct al_error *err)
 
     if (s != AL_OK || !text)
         return s;
-    s = pk_policy_parse(text, size, &m, &p->policy, err);
+    s = pk_policy_parse(text, size, &m, &p->policy, &p->certified_in, err);
     free(text);
     p->has_policy = s == AL_OK;
     return s == AL_OK ? s : al_error_prefix(err, s, "%s", path);
@@ -325,6 +326,8 @@ static enum al_status fill(struct pk_package *p, struct pk_manifest *m,
         s = describe_exits(p, err);
     if (s == AL_OK)
         s = read_labels(p, err);
+    if (s == AL_OK)
+        p->certified_in = al_model_precision(p->model);
     if (s == AL_OK && !lp->without_policy)
         s = read_policy(p, err);
     p->max_batch = m->max_batch;

@@ -26,6 +26,7 @@ struct pk_package {
     double default_max_loss;
     struct al_policy policy; /* level 0 alone when there is no policy.json */
     bool has_policy;
+    enum al_precision certified_in; /* the policy's; without one, the model's own */
 };
 
 struct pk_load_params {
@@ -39,7 +40,7 @@ struct pk_load_params {
 /* `version` 0: the highest. A package without model.json is a plain classifier with one
  * exit: the graph's only input and first output. Errors name the file and the key. A
  * policy.json that was certified for another model file (model_sha256) or other exits is
- * an error. */
+ * an error; one certified in another precision is not, see certified_in. */
 AL_MUST_CHECK enum al_status pk_package_load(const char *dir, uint32_t version,
                                              const struct pk_load_params *p,
                                              struct pk_package **ret,

@@ -24,6 +24,12 @@ static const char *const losses[AL_N_LOSSES] = {
 #undef X
 };
 
+static const char *const precisions[AL_N_PRECISIONS] = {
+#define X(id, name) name,
+    AL_PRECISION_LIST(X)
+#undef X
+};
+
 /* ---- reading ---- */
 
 static bool is_hex(const char *s)
@@ -33,15 +39,16 @@ static bool is_hex(const char *s)
 
 static enum al_status read_calibration(const struct pk_json *root,
                                        const struct pk_policy_model *model,
-                                       struct al_policy *p)
+                                       struct al_policy *p, unsigned *precision)
 {
-    static const char *const keys[] = { "id", "rows", "model_sha256" };
+    static const char *const keys[] = { "id", "rows", "model_sha256", "precision" };
     struct pk_json j = pk_json_child(root, "calibration");
     const char *id = "", *sha = "";
 
     pk_json_only(&j, keys, COUNT(keys));
-    for (size_t i = 0; i < COUNT(keys); i++)
+    for (size_t i = 0; i < 3; i++) /* the last may be missing */
         pk_json_need(&j, keys[i]);
+    pk_json_choice(&j, "precision", precisions, COUNT(precisions), precision);
     pk_json_string(&j, "id", &id);
     pk_json_uint(&j, "rows", 1, UINT32_MAX, &p->n_calibration);
     pk_json_string(&j, "model_sha256", &sha);
@@ -148,12 +155,12 @@ static void read_levels(struct pk_json *j, struct al_policy *p)
 }
 
 static enum al_status read_root(struct pk_json *j, const struct pk_policy_model *model,
-                                struct al_policy *p)
+                                struct al_policy *p, enum al_precision *ret_precision)
 {
     static const char *const keys[] = { "format", "score",       "loss",  "confidence",
                                         "method", "calibration", "exits", "levels" };
     uint32_t format;
-    unsigned score = p->score, loss = p->loss;
+    unsigned score = p->score, loss = p->loss, precision = AL_PRECISION_DEFAULT;
     const char *method;
 
     pk_json_only(j, keys, COUNT(keys));
@@ -165,18 +172,20 @@ static enum al_status read_root(struct pk_json *j, const struct pk_policy_model 
     pk_json_number(j, "confidence", 0.0, 1.0, &p->confidence);
     pk_json_string(j, "method", &method);
     if (j->status == AL_OK)
-        j->status = read_calibration(j, model, p);
+        j->status = read_calibration(j, model, p, &precision);
     check_exits(j, model);
     read_levels(j, p);
     p->score = (enum al_score)score;
     p->loss = (enum al_loss)loss;
+    *ret_precision = (enum al_precision)precision;
     return j->status;
 }
 
 enum al_status pk_policy_parse(const char *text, size_t size,
                                const struct pk_policy_model *model, struct al_policy *ret,
-                               struct al_error *err)
+                               enum al_precision *ret_precision, struct al_error *err)
 {
+    enum al_precision precision = AL_PRECISION_DEFAULT;
     struct al_policy p;
     struct pk_json j;
     json_t *root;
@@ -186,10 +195,12 @@ enum al_status pk_policy_parse(const char *text, size_t size,
         return s;
     al_policy_init(&p, model->n_exits);
     j = pk_json_reader(root, "", err);
-    s = read_root(&j, model, &p);
+    s = read_root(&j, model, &p, &precision);
     json_decref(root);
-    if (s == AL_OK)
+    if (s == AL_OK) {
         *ret = p;
+        *ret_precision = precision;
+    }
     return s;
 }
 
@@ -268,9 +279,10 @@ static void put_policy(FILE *f, const struct al_policy *p,
     (void)fprintf(f,
                   ",\n  \"method\": \"%s\",\n  \"calibration\": {\"id\": \"%s\", "
                   "\"rows\": %" PRIu32
-                  ",\n    \"model_sha256\": \"%s\"},\n"
+                  ",\n    \"model_sha256\": \"%s\",\n    \"precision\": \"%s\"},\n"
                   "  \"exits\": [",
-                  METHOD, p->calibration_id, p->n_calibration, model->sha256);
+                  METHOD, p->calibration_id, p->n_calibration, model->sha256,
+                  precisions[model->precision]);
     for (uint32_t k = 0; k < model->n_exits; k++) {
         (void)fputs(k > 0 ? ", " : "", f);
         put_string(f, model->exit_names[k]);
@@ -288,8 +300,9 @@ static enum al_status check_text(const char *text, size_t size,
                                  const struct pk_policy_model *model,
                                  struct al_error *err)
 {
+    enum al_precision precision;
     struct al_policy again;
-    enum al_status s = pk_policy_parse(text, size, model, &again, err);
+    enum al_status s = pk_policy_parse(text, size, model, &again, &precision, err);
 
     return s == AL_OK ? s : al_error_prefix(err, s, "policy not writable");
 }

@@ -254,6 +254,10 @@ static void print_report(const struct evaluation *e)
 
     (void)printf("%s version %u: %zu rows%s\n\n", p->name, p->version, e->survey.n_rows,
                  p->has_policy ? "" : "; no policy.json, run 'alight calibrate' for one");
+    if (p->certified_in != al_model_precision(p->model))
+        (void)printf("note: the levels were certified in precision %s, this is %s\n\n",
+                     al_precision_name(p->certified_in),
+                     al_precision_name(al_model_precision(p->model)));
     (void)printf(
         "max loss  accuracy  [95 %% interval]   loss  [95 %%]   us a row [quartiles]  "
         "speed-up  share and accuracy of exits");

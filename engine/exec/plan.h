@@ -66,9 +66,10 @@ struct al_step {
     size_t scratch_bytes; /* for each thread */
     size_t n_pointers;    /* it lists for each lane; 0 counts as 1 */
     /* For people. */
-    const char *node;   /* name of the node */
-    const char *op;     /* "Conv+Relu" */
-    const char *kernel; /* "direct-avx512" */
+    const char *node;                 /* name of the node */
+    const char *op;                   /* "Conv+Relu" */
+    const char *kernel;               /* "direct-avx512" */
+    enum al_conv_precision precision; /* of the kernel */
     struct al_shape shape;
     uint64_t macs;
     size_t weight_bytes;

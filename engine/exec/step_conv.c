@@ -184,6 +184,7 @@ static enum al_status choose(struct al_builder *b, struct al_draft *d,
     memcpy(candidates, chosen.candidates, chosen.n_candidates * sizeof(*candidates));
     a->algo = chosen.algo;
     d->step.kernel = chosen.algo->name;
+    d->step.precision = chosen.algo->precision;
     d->step.candidates = candidates;
     d->step.n_candidates = chosen.n_candidates;
     return AL_OK;

@@ -104,6 +104,19 @@ static void set_failed(struct sv_loader *l, const char *name, uint32_t version,
         sv_log(l->p.log, SV_ERROR, "out of memory", SV_TEXT("model", name));
 }
 
+/* Thresholds hold for the arithmetic they were certified in. */
+static void check_precision(struct sv_loader *l, const struct sv_model *m)
+{
+    const struct pk_package *p = sv_served_of(m)->package;
+
+    if (!p || p->certified_in == al_model_precision(p->model))
+        return;
+    sv_log(l->p.log, SV_WARNING, "policy certified in another precision",
+           SV_TEXT("model", p->name), SV_NUMBER("version", p->version),
+           SV_TEXT("certified", al_precision_name(p->certified_in)),
+           SV_TEXT("runs", al_precision_name(al_model_precision(p->model))));
+}
+
 static void publish_version(struct sv_loader *l, const struct job *j, struct sv_loaded *v)
 {
     const struct sv_entry *e = sv_table_entry(l->p.table, j->name, v->version);
@@ -120,6 +133,7 @@ static void publish_version(struct sv_loader *l, const struct job *j, struct sv_
             sv_log(l->p.log, SV_INFO, "model loaded", SV_TEXT("model", j->name),
                    SV_NUMBER("version", v->version),
                    SV_NUMBER("ms", (double)(uv_hrtime() - j->start_ns) / 1e6));
+            check_precision(l, v->model);
             return;
         }
         sv_model_unref(v->model);

@@ -121,6 +121,15 @@ class Life(unittest.TestCase):
             self.assertIn("broken", answer["error"])
             self.assertEqual(d.stop(), 0)
 
+    def test_a_policy_certified_in_another_precision_is_warned_of(self):
+        d = Daemon(precision="strict")
+        self.assertIn('event="policy certified in another precision"', d.text())
+        self.assertIn("certified=default runs=strict", d.text())
+        self.assertEqual(d.stop(), 0)
+        d = Daemon()
+        self.assertNotIn("another precision", d.text())
+        self.assertEqual(d.stop(), 0)
+
     def test_inherited_sockets_are_served(self):
         with socket.socket() as s:
             s.bind(("127.0.0.1", 0))

@@ -14,7 +14,10 @@
 #define SHA "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
 
 static const struct pk_policy_model model = {
-    .n_exits = 3, .exit_names = { "early", "mid\"dle", "final" }, .sha256 = SHA
+    .n_exits = 3,
+    .exit_names = { "early", "mid\"dle", "final" },
+    .sha256 = SHA,
+    .precision = AL_PRECISION_BF16,
 };
 
 static struct al_policy sample(void)
@@ -59,10 +62,12 @@ static void what_is_written_reads_back_the_same(void **state)
     struct al_policy p = sample(), q;
     struct al_error err = { 0 };
     char *text = format(&p), *again;
+    enum al_precision precision = AL_N_PRECISIONS;
 
     (void)state;
-    if (pk_policy_parse(text, strlen(text), &model, &q, &err) != AL_OK)
+    if (pk_policy_parse(text, strlen(text), &model, &q, &precision, &err) != AL_OK)
         fail_msg("%s", err.text);
+    assert_int_equal(precision, AL_PRECISION_BF16);
     assert_int_equal(q.score, AL_SCORE_ENTROPY);
     assert_int_equal(q.loss, AL_LOSS_ONE_SIDED);
     assert_int_equal(q.n_exits, 3);
@@ -83,6 +88,23 @@ static void what_is_written_reads_back_the_same(void **state)
     again = format(&q);
     assert_string_equal(again, text);
     free(again);
+    free(text);
+}
+
+static void a_policy_that_names_no_precision_is_of_the_default_one(void **state)
+{
+    const char key[] = ",\n    \"precision\": \"bf16\"";
+    struct al_policy p = sample(), q;
+    enum al_precision precision = AL_N_PRECISIONS;
+    struct al_error err = { 0 };
+    char *text = format(&p), *at = strstr(text, key);
+
+    (void)state;
+    assert_non_null(at);
+    memmove(at, at + strlen(key), strlen(at + strlen(key)) + 1);
+    assert_int_equal(pk_policy_parse(text, strlen(text), &model, &q, &precision, &err),
+                     AL_OK);
+    assert_int_equal(precision, AL_PRECISION_DEFAULT);
     free(text);
 }
 
@@ -122,6 +144,7 @@ static void assert_refused(const char *from, const char *to, const char *error)
 {
     struct al_policy p = sample();
     struct al_error err = { 0 };
+    enum al_precision precision;
     char *text = format(&p);
     char *changed;
 
@@ -129,8 +152,9 @@ static void assert_refused(const char *from, const char *to, const char *error)
     const size_t before = (size_t)(strstr(text, from) - text);
     assert_true(asprintf(&changed, "%.*s%s%s", (int)before, text, to,
                          text + before + strlen(from)) > 0);
-    assert_int_equal(pk_policy_parse(changed, strlen(changed), &model, &p, &err),
-                     AL_INVALID);
+    assert_int_equal(
+        pk_policy_parse(changed, strlen(changed), &model, &p, &precision, &err),
+        AL_INVALID);
     if (!strstr(err.text, error))
         fail_msg("%s -> %s gives: %s", from, to, err.text);
     free(changed);
@@ -156,6 +180,7 @@ static void errors_name_the_key_and_the_value(void **state)
     assert_refused("null, null", "0.5, null", "must begin with max_loss 0");
     assert_refused("0.005", "0", "entry 1: max_loss 0 does not grow");
     assert_refused("losses", "lossses", "unknown, the nearest known one is \"losses\"");
+    assert_refused("\"bf16\"", "\"half\"", "is \"half\", none of strict, default, bf16");
     assert_refused("5000", "0", "key \"calibration.rows\" is 0");
 }
 
@@ -163,6 +188,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_written_reads_back_the_same),
+        cmocka_unit_test(a_policy_that_names_no_precision_is_of_the_default_one),
         cmocka_unit_test(numbers_are_as_short_as_they_can_be),
         cmocka_unit_test(numbers_that_are_none_are_not_written),
         cmocka_unit_test(errors_name_the_key_and_the_value),
