@@ -7,6 +7,10 @@
 #include "engine/base/arena.h"
 #include "engine/exec/family.h"
 #include "engine/exec/share.h"
+#include "engine/kern/fc.h"
+
+/* In bf16 mode; with fewer outputs or inputs there is nothing to gain by it. */
+#define BF16_LEAST AL_FC_TILE
 
 struct fc_args {
     struct al_fc fc;     /* what is the same in every run */
@@ -14,6 +18,7 @@ struct fc_args {
     bool has_add;        /* in[1] is added before the activation */
     struct al_post post; /* then */
     const struct al_kern *kern;
+    struct al_fc_algo algo;
 };
 
 /* The constant matrix is [n_in][n_out], or [n_out][n_in] when transposed. */
@@ -74,7 +79,7 @@ static bool fits(const struct al_builder *b, const struct al_node *n)
 
 struct job {
     struct al_fc fc;
-    const struct al_kern *kern;
+    const struct al_fc_algo *algo;
 };
 
 static void run_tiles(void *arg, size_t begin, size_t end, void *scratch)
@@ -85,7 +90,7 @@ static void run_tiles(void *arg, size_t begin, size_t end, void *scratch)
     (void)scratch;
     fc.tile_begin = begin;
     fc.tile_end = end;
-    job->kern->fc(&fc);
+    job->algo->run(&fc);
 }
 
 static void finish_lane(const struct fc_args *a, const struct al_step *s,
@@ -99,7 +104,7 @@ static void finish_lane(const struct fc_args *a, const struct al_step *s,
 static void run_fc(const struct al_step *s, struct al_run *r)
 {
     const struct fc_args *a = s->args;
-    struct job job = { a->fc, a->kern };
+    struct job job = { a->fc, &a->algo };
     size_t n = 0;
 
     for (size_t i = 0; i < r->n; i++) {
@@ -131,17 +136,32 @@ static float *scaled_matrix(const struct matrix *m, const float *w)
     return scaled;
 }
 
-static enum al_status pack_matrix(struct al_builder *b, const struct matrix *m,
-                                  const float *w, const float **ret, struct al_error *err)
+static struct al_fc_algo algo_of(const struct al_builder *b, const struct matrix *m)
+{
+    const struct al_fc_algo *bf16 = al_fc_bf16(b->p.cpu_flags);
+
+    if (bf16 && b->p.precision == AL_CONV_BF16 && m->n_in >= BF16_LEAST &&
+        m->n_out >= BF16_LEAST)
+        return *bf16;
+    return (struct al_fc_algo){ .name = b->kern->name,
+                                .packed_floats = al_fc_packed_floats,
+                                .pack = b->kern->fc_pack,
+                                .pack_columns = b->kern->fc_pack_columns,
+                                .run = b->kern->fc };
+}
+
+static enum al_status pack_matrix(struct al_builder *b, const struct al_fc_algo *algo,
+                                  const struct matrix *m, const float *w,
+                                  const float **ret, struct al_error *err)
 {
     float *packed =
-        al_build_alloc(b, al_fc_packed_floats(m->n_in, m->n_out), sizeof(float));
+        al_build_alloc(b, algo->packed_floats(m->n_in, m->n_out), sizeof(float));
     bool as_it_is = m->alpha >= 1 && m->alpha <= 1;
     float *scaled = as_it_is ? NULL : scaled_matrix(m, w);
 
     if (packed && (scaled || as_it_is))
-        (m->transposed ? b->kern->fc_pack : b->kern->fc_pack_columns)(
-            m->n_in, m->n_out, scaled ? scaled : w, packed);
+        (m->transposed ? algo->pack : algo->pack_columns)(m->n_in, m->n_out,
+                                                          scaled ? scaled : w, packed);
     free(scaled);
     if (!packed || !(scaled || as_it_is))
         return al_fail(err, AL_NO_MEMORY, "a matrix of %zux%zu", m->n_in, m->n_out);
@@ -175,6 +195,7 @@ static enum al_status finish(struct al_builder *b, struct al_draft *d,
     if (!a)
         return al_fail(err, AL_NO_MEMORY, "a fully connected layer");
     a->kern = b->kern;
+    a->algo = algo_of(b, &m);
     a->has_add = d->step.n_in > 1;
     a->post = al_post_of(n);
     a->n_vectors = al_value_count(al_value_of(b, n->inputs[0])) / m.n_in;
@@ -182,7 +203,8 @@ static enum al_status finish(struct al_builder *b, struct al_draft *d,
     a->fc.n_out = m.n_out;
     if (!a->has_add)
         a->fc.post = a->post;
-    s = pack_matrix(b, &m, al_value_of(b, n->inputs[1])->data, &a->fc.weights, err);
+    s = pack_matrix(b, &a->algo, &m, al_value_of(b, n->inputs[1])->data, &a->fc.weights,
+                    err);
     al_graph_release(b->p.graph, n->inputs[1]);
     if (s == AL_OK)
         s = copy_bias(b, &m, al_node_input(n, 2), &a->fc.bias, err);
@@ -190,11 +212,13 @@ static enum al_status finish(struct al_builder *b, struct al_draft *d,
         return s;
     d->step.run = run_fc;
     d->step.args = a;
-    d->step.kernel = b->kern->name;
+    d->step.kernel = a->algo.name;
+    if (a->algo.run != b->kern->fc)
+        d->step.precision = AL_CONV_BF16;
     d->step.macs = (uint64_t)a->n_vectors * m.n_in * m.n_out;
     d->step.n_pointers = a->n_vectors;
     d->step.weight_bytes =
-        (al_fc_packed_floats(m.n_in, m.n_out) + m.n_out) * sizeof(float);
+        (a->algo.packed_floats(m.n_in, m.n_out) + m.n_out) * sizeof(float);
     return AL_OK;
 }
 

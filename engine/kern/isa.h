@@ -5,6 +5,7 @@
 #define AL_KERN_ISA_H
 
 #include "engine/kern/conv.h"
+#include "engine/kern/fc.h"
 #include "engine/kern/kern.h"
 
 /* One row an instruction set and block: suffix. Portable first, then by preference. */
@@ -23,7 +24,7 @@
     X(depthwise, isa)            \
     X(grouped, isa) X(winograd2, isa) X(winograd4, isa) X(winograd2k5, isa)
 
-/* Convolutions in bfloat16: instruction sets that have them, and their families. */
+/* bfloat16: instruction sets that have it, and the families of convolutions there. */
 #if HAVE_X86
 #define AL_BF16_ISA_LIST(X) X(avx512_bf16)
 #else
@@ -38,7 +39,9 @@
     AL_CONV_FAMILIES(Y, isa)
 AL_ISA_LIST(X)
 #undef X
-#define X(isa) AL_BF16_FAMILIES(Y, isa)
+#define X(isa)                                  \
+    extern const struct al_fc_algo al_fc_##isa; \
+    AL_BF16_FAMILIES(Y, isa)
 AL_BF16_ISA_LIST(X)
 #undef X
 #undef Y

@@ -10,6 +10,7 @@
 
 #include "engine/kern/bf16.h"
 #include "engine/kern/cpu.h"
+#include "engine/kern/fc.h"
 
 static float from_bits(uint32_t bits)
 {
@@ -109,11 +110,131 @@ static void kernels_round_pictures_as_the_portable_code(void **unused)
     guarded_free(&y);
 }
 
+/* ---- fully connected layers ---- */
+
+#define FC_MOST_ROWS 23
+
+struct fc_problem {
+    const struct al_fc_algo *algo;
+    size_t n_in, n_out;
+    struct guarded weights, bias, packed, x[FC_MOST_ROWS], alone[FC_MOST_ROWS];
+};
+
+static struct guarded random_bf16(size_t n)
+{
+    struct guarded g = guarded_random(n);
+
+    for (size_t i = 0; i < n; i++)
+        g.data[i] = al_bf16_float(al_bf16(g.data[i]));
+    return g;
+}
+
+/* Rows first, first + 1, ... (modulo their number), tile by tile from the last. */
+static void fc_run(const struct fc_problem *p, size_t first, size_t n_rows,
+                   struct guarded *y)
+{
+    const float *x[FC_MOST_ROWS];
+    float *out[FC_MOST_ROWS];
+    struct al_fc f = { .n_in = p->n_in,
+                       .n_out = p->n_out,
+                       .weights = p->packed.data,
+                       .bias = p->bias.data,
+                       .n_rows = n_rows,
+                       .x = x,
+                       .y = out,
+                       .post = { AL_CONV_ACT_RELU, 0, 0 } };
+
+    for (size_t i = 0; i < n_rows; i++) {
+        y[i] = guarded_new(p->n_out);
+        x[i] = p->x[(first + i) % FC_MOST_ROWS].data;
+        out[i] = y[i].data;
+    }
+    for (size_t t = al_fc_tiles(p->n_out); t-- > 0;) {
+        f.tile_begin = t;
+        f.tile_end = t + 1;
+        p->algo->run(&f);
+    }
+}
+
+static void check_fc_row(const struct fc_problem *p, size_t r)
+{
+    struct guarded want = guarded_new(p->n_out);
+
+    for (size_t o = 0; o < p->n_out; o++) {
+        double sum = (double)p->bias.data[o];
+        for (size_t i = 0; i < p->n_in; i++)
+            sum += (double)p->weights.data[o * p->n_in + i] * (double)p->x[r].data[i];
+        want.data[o] = reference_act((float)sum, AL_CONV_ACT_RELU, 0, 0);
+    }
+    check_near(p->algo->name, p->alone[r].data, want.data, p->n_out,
+               1e-6F * (2.0F + 0.05F * (float)p->n_in));
+    guarded_free(&want);
+}
+
+/* The transposed matrix packs to the same. */
+static void check_pack_columns(const struct fc_problem *p)
+{
+    struct guarded columns = guarded_new(p->weights.n);
+    struct guarded packed = guarded_new(p->packed.n);
+
+    for (size_t i = 0; i < p->weights.n; i++)
+        columns.data[i % p->n_in * p->n_out + i / p->n_in] = p->weights.data[i];
+    p->algo->pack_columns(p->n_in, p->n_out, columns.data, packed.data);
+    check_same_bits("packed columns", packed.data, p->packed.data, packed.n);
+    guarded_free(&columns);
+    guarded_free(&packed);
+}
+
+static void check_fc_problem(size_t n_in, size_t n_out)
+{
+    struct guarded together[FC_MOST_ROWS];
+    struct fc_problem p = { .algo = al_fc_bf16(check_level),
+                            .n_in = n_in,
+                            .n_out = n_out,
+                            .weights = random_bf16(n_in * n_out),
+                            .bias = guarded_random(n_out) };
+
+    p.packed = guarded_new(p.algo->packed_floats(n_in, n_out));
+    p.algo->pack(n_in, n_out, p.weights.data, p.packed.data);
+    check_pack_columns(&p);
+    for (size_t r = 0; r < FC_MOST_ROWS; r++) {
+        p.x[r] = random_bf16(n_in);
+        fc_run(&p, r, 1, &p.alone[r]);
+        check_fc_row(&p, r);
+    }
+    for (size_t n = 2; n <= FC_MOST_ROWS; n += 3) {
+        fc_run(&p, n, n, together);
+        for (size_t i = 0; i < n; i++) {
+            check_same_bits(p.algo->name, together[i].data,
+                            p.alone[(n + i) % FC_MOST_ROWS].data, n_out);
+            guarded_free(&together[i]);
+        }
+    }
+    for (size_t r = 0; r < FC_MOST_ROWS; r++) {
+        guarded_free(&p.x[r]);
+        guarded_free(&p.alone[r]);
+    }
+    guarded_free(&p.weights);
+    guarded_free(&p.bias);
+    guarded_free(&p.packed);
+}
+
+static void fully_connected_layers_of_any_size_are_right_in_any_company(void **unused)
+{
+    (void)unused;
+    assert_null(al_fc_bf16(check_level & ~(unsigned)AL_CPU_AVX512_BF16));
+    for (size_t n_out = 1; n_out <= 140; n_out += n_out < 70 ? 3 : 17)
+        check_fc_problem(37, n_out);
+    for (size_t n_in = 1; n_in <= 600; n_in += n_in < 40 ? 1 : 73)
+        check_fc_problem(n_in, 84);
+}
+
 int check_bf16(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_float_becomes_the_nearest_bfloat16_ties_to_even),
         cmocka_unit_test(kernels_round_pictures_as_the_portable_code),
+        cmocka_unit_test(fully_connected_layers_of_any_size_are_right_in_any_company),
     };
 
     if (!(check_level & AL_CPU_AVX512_BF16))
