@@ -9,8 +9,9 @@
 #include "engine/exec/share.h"
 #include "engine/kern/fc.h"
 
-/* In bf16 mode; with fewer outputs or inputs there is nothing to gain by it. */
-#define BF16_LEAST AL_FC_TILE
+/* bfloat16 halves the bytes of a matrix, which pays where they come from beyond the
+ * second-level cache; a smaller matrix is faster as it is. */
+#define BF16_LEAST_WEIGHTS ((size_t)1 << 18)
 
 struct fc_args {
     struct al_fc fc;     /* what is the same in every run */
@@ -140,8 +141,8 @@ static struct al_fc_algo algo_of(const struct al_builder *b, const struct matrix
 {
     const struct al_fc_algo *bf16 = al_fc_bf16(b->p.cpu_flags);
 
-    if (bf16 && b->p.precision == AL_CONV_BF16 && m->n_in >= BF16_LEAST &&
-        m->n_out >= BF16_LEAST)
+    if (bf16 && b->p.precision == AL_CONV_BF16 && m->n_out >= AL_FC_TILE &&
+        m->n_in * m->n_out >= BF16_LEAST_WEIGHTS)
         return *bf16;
     return (struct al_fc_algo){ .name = b->kern->name,
                                 .packed_floats = al_fc_packed_floats,
