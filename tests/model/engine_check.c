@@ -3,7 +3,7 @@
  * DATA/input.npy holds rows for the first input; DATA/<exit>.npy what a framework
  * answers. For every instruction set of this machine:
  *   - as a plain graph, every output is within TOLERANCE of the stored one, relative to
- *     its largest element; in bf16 mode within 2 %, and where the CPU lacks the
+ *     its largest element; in bf16 mode within 4 %, and where the CPU lacks the
  *     instructions or the mask forbids them within TOLERANCE, too;
  *   - every row's probabilities, score and decision are the same bits alone, in batches
  *     of 3, 8 and 32, in reverse order, shared by a team of threads, and whether or not
@@ -25,7 +25,7 @@
 #define MAX_ROWS       32
 #define TEAM_THREADS   3
 /* Of outputs in bf16 mode, relative to the largest. */
-#define BF16_TOLERANCE 0.02
+#define BF16_TOLERANCE 0.04
 
 static const char *where = "";
 
