@@ -136,7 +136,8 @@ class Life(unittest.TestCase):
             s.listen(10)
             port = s.getsockname()[1]
             shell = f'exec 3<&{s.fileno()}; export LISTEN_PID=$$ LISTEN_FDS=1; exec "$0" "$@"'
-            p = subprocess.Popen(["/bin/sh", "-c", shell, ALIGHTD, f"--models={MODELS}"],
+            # bash: dash knows descriptors of one digit only
+            p = subprocess.Popen(["bash", "-c", shell, ALIGHTD, f"--models={MODELS}"],
                                  pass_fds=[s.fileno()], stderr=subprocess.DEVNULL, preexec_fn=die_with_parent)
         d = Daemon.__new__(Daemon)
         d.port = port
