@@ -79,7 +79,7 @@ class Daemons:
         shell = (f"exec 3<&{self.socket.fileno()}; export LISTEN_PID=$$ LISTEN_FDS=1; "
                  'exec "$0" "$@"')
         before = self.text().count("event=ready")
-        process = subprocess.Popen(["/bin/sh", "-c", shell, ALIGHTD, f"--models={self.models}"],
+        process = subprocess.Popen(["bash", "-c", shell, ALIGHTD, f"--models={self.models}"],
                                    pass_fds=[self.socket.fileno()], stderr=self.log,
                                    preexec_fn=die_with_parent)
         end = time.monotonic() + 60
