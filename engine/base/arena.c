@@ -50,8 +50,11 @@ void al_arena_free(struct al_arena *a)
 static struct block *new_block(size_t bytes)
 {
     const bool big = bytes >= 2 * HUGE_PAGE;
-    struct block *b = aligned_alloc(big ? HUGE_PAGE : ALIGNMENT, bytes);
+    const size_t alignment = big ? HUGE_PAGE : ALIGNMENT;
+    struct block *b = NULL;
 
+    if (bytes <= SIZE_MAX - HUGE_PAGE) /* room to round up */
+        b = aligned_alloc(alignment, (bytes + alignment - 1) & ~(alignment - 1));
     if (b && big)
         (void)madvise(b, bytes & ~(HUGE_PAGE - 1), MADV_HUGEPAGE);
     return b;
