@@ -1,8 +1,9 @@
 #include "engine/exec/plan.h"
 #include "engine/exec/share.h"
 
-/* Less work than this (multiply-adds of all rows) is not worth waking a thread for. */
-#define SHARED_MACS_MIN   ((uint64_t)1 << 20)
+/* Less work than this (multiply-adds of all rows) is not worth waking a thread for: at a
+ * quarter of it a team lost a sixth on ResNet-20 (scripts/bench/team). */
+#define SHARED_MACS_MIN   ((uint64_t)4 << 20)
 /* Ranges a thread: more even out threads that are late, fewer keep weights in cache. */
 #define RANGES_PER_THREAD 4
 
