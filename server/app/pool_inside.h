@@ -1,0 +1,53 @@
+/* pool_inside.h — inside of the pool, shared by its files only:
+ *   pool.c       start, stop, and what any thread may ask
+ *   pool_loop.c  what the loop does: submit, deadlines, finished calls
+ *   worker.c     what a worker does: take, decode, run, encode */
+#ifndef SV_APP_POOL_INSIDE_H
+#define SV_APP_POOL_INSIDE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "server/app/pool.h"
+
+struct sv_worker {
+    struct sv_pool *pool;
+    pthread_t thread;
+    bool started;
+    pthread_mutex_t workspace_mutex; /* guards workspace */
+    struct al_workspace *workspace;
+    struct sv_job job;
+};
+
+struct sv_pool {
+    struct sv_pool_params p;
+    pthread_mutex_t mutex; /* guards sched, stopping, limits */
+    pthread_cond_t work;
+    struct sv_sched *sched;
+    bool stopping;
+    struct sv_decode_limits limits;
+
+    _Atomic(struct sv_call *) finished; /* stack, newest first */
+    atomic_bool rescheduled;            /* the loop's timer may be too late now */
+    uv_async_t wake;
+    uv_timer_t deadlines;
+    uint64_t armed_ns; /* when `deadlines` fires; UINT64_MAX: never */
+
+    struct sv_call *collected, **collected_end;
+    size_t n_collected;
+
+    size_t n_workers;
+    struct sv_worker workers[];
+};
+
+/* pool_loop.c */
+void sv_pool_on_wake(uv_async_t *wake);
+
+/* worker.c */
+/* Encodes what became DONE and passes it on; frees what nobody needs any more. Any
+ * thread; empties `out`. */
+void sv_pool_deliver(struct sv_pool *pool, struct sv_outbox *out);
+/* A worker's thread, `arg` its struct sv_worker. */
+void *sv_worker_run(void *arg);
+
+#endif
