@@ -11,6 +11,7 @@
 #include <jansson.h>
 
 #include "server/app/metrics.h"
+#include "server/app/metrics_list.h"
 #include "server/app/stats.h"
 
 #define MS UINT64_C(1000000)
@@ -241,7 +242,7 @@ static void every_metric_is_introduced_once_and_no_series_comes_twice(void **sta
             assert_string_not_equal(line, series[i]);
         series[n_lines++] = line;
     }
-#define X(name, type, labels, put, help) +1
+#define X(name, type, per, labels, put, help) +1
     assert_int_equal(n_help, 0 SV_METRIC_LIST(X));
 #undef X
     assert_true(n_lines > 200);
