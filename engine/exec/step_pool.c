@@ -59,8 +59,8 @@ static enum al_status set_window(const struct al_builder *b, const struct al_nod
     p->dilation_w = (int32_t)w.dilation[1];
     p->pad_top = (int32_t)w.pad_begin[0];
     p->pad_left = (int32_t)w.pad_begin[1];
-    p->pad_bottom = (int32_t)w.pad_end[0];
-    p->pad_right = (int32_t)w.pad_end[1];
+    p->pad_bottom = (int32_t)(w.pad_end[0] - w.excess[0]);
+    p->pad_right = (int32_t)(w.pad_end[1] - w.excess[1]);
     p->count_include_pad = al_node_int(n, "count_include_pad", 0) != 0;
     return AL_OK;
 }
