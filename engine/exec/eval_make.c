@@ -76,7 +76,7 @@ static void range_ints(const struct al_eval *e)
 struct resize {
     const struct al_shape *x;
     struct al_resize r;
-    const char *coordinates, *nearest;
+    const char *coordinates, *nearest; /* nearest NULL: as operator set 10 has it */
 };
 
 static struct resize resize_of(const struct al_eval *e)
@@ -89,44 +89,46 @@ static struct resize resize_of(const struct al_eval *e)
     r.coordinates = al_node_string(e->node, "coordinate_transformation_mode",
                                    old ? "asymmetric" : "half_pixel");
     r.nearest =
-        al_node_string(e->node, "nearest_mode", old ? "floor" : "round_prefer_floor");
+        old ? NULL : al_node_string(e->node, "nearest_mode", "round_prefer_floor");
     return r;
 }
 
-/* Where output position `o` of axis k lies in the input. */
-static double position(const struct resize *r, size_t k, int64_t o)
+/* Where output position `o` of axis k lies in the input. In float, like the scale: its
+ * rounding back is what makes 1.5 / 0.6F the 2.5 that is meant, a tie or whole number. */
+static float position(const struct resize *r, size_t k, int64_t o)
 {
-    double scale = (double)r->r.scale[k], at = (double)o;
+    float scale = r->r.scale[k], at = (float)o;
 
     if (!strcmp(r->coordinates, "asymmetric"))
         return at / scale;
     /* the standard's operator tests take the scaled length before it is rounded */
     if (!strcmp(r->coordinates, "align_corners"))
         return r->r.out[k] == 1 ? 0
-                                : at * (double)(r->x->dims[k] - 1) /
-                                      ((double)r->x->dims[k] * scale - 1);
+                                : at * (float)(r->x->dims[k] - 1) / (r->r.length[k] - 1);
     if (!strcmp(r->coordinates, "pytorch_half_pixel") && r->r.out[k] == 1)
         return 0;
-    return (at + 0.5) / scale - 0.5;
+    return (at + 0.5F) / scale - 0.5F;
 }
 
-static int64_t clamp_to_axis(double p, int64_t dim)
+static int64_t clamp_to_axis(float p, int64_t dim)
 {
-    return p < 0 ? 0 : p > (double)(dim - 1) ? dim - 1 : (int64_t)p;
+    return p < 0 ? 0 : p >= (float)(dim - 1) ? dim - 1 : (int64_t)p;
 }
 
 static int64_t nearest_to(const struct resize *r, size_t k, int64_t o)
 {
-    double p = position(r, k, o);
+    float p = position(r, k, o);
 
-    if (!strcmp(r->nearest, "floor"))
-        p = floor(p);
+    if (!r->nearest)
+        p = r->r.scale[k] < 1 ? ceilf(p) : floorf(p); /* as its operator test has it */
+    else if (!strcmp(r->nearest, "floor"))
+        p = floorf(p);
     else if (!strcmp(r->nearest, "ceil"))
-        p = ceil(p);
+        p = ceilf(p);
     else if (!strcmp(r->nearest, "round_prefer_ceil"))
-        p = floor(p + 0.5);
+        p = floorf(p + 0.5F);
     else
-        p = ceil(p - 0.5);
+        p = ceilf(p - 0.5F);
     return clamp_to_axis(p, r->x->dims[k]);
 }
 
@@ -168,7 +170,7 @@ struct neighbours {
 static struct neighbours neighbours_of(const struct resize *r, size_t k, int64_t o,
                                        size_t stride)
 {
-    double p = position(r, k, o);
+    double p = (double)position(r, k, o);
     double last = (double)(r->x->dims[k] - 1);
 
     p = p < 0 ? 0 : p > last ? last : p;

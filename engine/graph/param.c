@@ -292,20 +292,23 @@ static enum al_status resize_axis(int64_t dim, float scale, int64_t size,
                                   struct al_resize *ret, size_t axis,
                                   struct al_error *err)
 {
+    float length = (float)size;
+
     if (scale > 0) {
-        double out = floor((double)dim * (double)scale);
-        if (!(out <= INT32_MAX))
+        length = (float)dim * scale; /* a scale of 0.7F is meant to make 7 of 10 */
+        if (!(length < (float)INT32_MAX))
             return al_fail(err, AL_TOO_LARGE, "axis %zu scaled by %g", axis,
                            (double)scale);
-        size = (int64_t)out;
+        size = (int64_t)length;
     } else {
-        scale = (float)((double)size / (double)dim);
+        scale = (float)size / (float)dim;
     }
     if (dim < 1 || size < 1 || size > INT32_MAX)
         return al_fail(err, AL_INVALID, "axis %zu from %" PRId64 " to %" PRId64, axis,
                        dim, size);
     ret->out[axis] = size;
     ret->scale[axis] = scale;
+    ret->length[axis] = length;
     return AL_OK;
 }
 
@@ -329,6 +332,7 @@ enum al_status al_param_resize(const struct al_args *a, struct al_resize *ret,
     for (size_t k = 0; k < x->rank; k++) {
         ret->out[k] = x->dims[k];
         ret->scale[k] = 1;
+        ret->length[k] = (float)x->dims[k];
     }
     for (size_t k = 0; k < n; k++) {
         size_t axis = k;

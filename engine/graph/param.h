@@ -63,10 +63,11 @@ struct al_pads {
 AL_MUST_CHECK enum al_status al_param_pads(const struct al_args *a, struct al_pads *ret,
                                            struct al_error *err);
 
-/* Resize: output sizes and the scale used to find an output's place in the input. */
+/* Resize: output sizes, and what is used to find an output's place in the input: the
+ * scale and the output's length before it was rounded down. */
 struct al_resize {
     int64_t out[AL_MAX_DIMS];
-    float scale[AL_MAX_DIMS];
+    float scale[AL_MAX_DIMS], length[AL_MAX_DIMS];
 };
 AL_MUST_CHECK enum al_status al_param_resize(const struct al_args *a,
                                              struct al_resize *ret, struct al_error *err);
