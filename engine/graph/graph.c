@@ -221,7 +221,8 @@ enum al_status al_graph_add_node(struct al_graph *g, const struct al_node *node,
     for (size_t i = 0; i < node->n_outputs; i++) {
         const struct al_value *v =
             node->outputs[i] == AL_NO_VALUE ? NULL : &g->values[node->outputs[i]];
-        if (v && (v->producer != AL_NO_NODE || v->data))
+        if (v && (v->producer != AL_NO_NODE || v->data ||
+                  al_graph_is_input(g, node->outputs[i])))
             return al_fail(err, AL_INVALID, "node '%s': value '%s' is produced twice",
                            node->name, v->name);
     }

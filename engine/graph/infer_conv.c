@@ -114,9 +114,11 @@ enum al_status al_infer_pool(const struct al_infer *f, struct al_error *err)
 
     if (s != AL_OK)
         return s;
-    for (size_t i = 0; i < 2; i++)
-        if (w.pad_begin[i] >= (w.kernel[i] - 1) * w.dilation[i] + 1)
+    for (size_t i = 0; i < 2; i++) {
+        int64_t extent = (w.kernel[i] - 1) * w.dilation[i] + 1;
+        if (w.pad_begin[i] >= extent || w.pad_end[i] - w.excess[i] >= extent)
             return al_fail(err, AL_INVALID, "a window would see nothing but padding");
+    }
     if (al_node_int(f->a.node, "storage_order", 0))
         return al_fail(err, AL_UNSUPPORTED, "storage_order 1");
     al_infer_out(f, f->a.in[0].dtype,

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "engine/base/arena.h"
+#include "engine/graph/op_attr.h"
 #include "engine/onnx/tensor.h"
 
 #define MAX_ENDS  ((size_t)4096) /* inputs or outputs of one node */
@@ -182,7 +183,8 @@ static enum al_status fill_node(struct al_graph *g, const Onnx__NodeProto *m, in
             AL_OK ||
         (s = values_called(g, m->output, m->n_output, &n->outputs, &n->n_outputs, err)) !=
             AL_OK ||
-        (s = set_attrs(m, al_graph_arena(g), n, err)) != AL_OK)
+        (s = set_attrs(m, al_graph_arena(g), n, err)) != AL_OK ||
+        (s = al_op_check_attrs(n, err)) != AL_OK)
         return s;
     return check_ends(n, err);
 }
