@@ -227,6 +227,22 @@ struct al_map al_buffer_map(const struct al_builder *b, uint32_t buffer)
                             b->buffers[al_place_root(b, buffer)].halo };
 }
 
+uint32_t al_build_sole_reader(const struct al_builder *b, uint32_t value)
+{
+    const struct al_stages *st = b->p.stages;
+
+    if (al_graph_n_uses(b->p.graph, value) != 1)
+        return AL_NO_NODE;
+    for (size_t i = 0; i < st->n_nodes; i++) {
+        const struct al_node *n = al_graph_node(b->p.graph, st->nodes[i]);
+
+        for (size_t k = 0; st->slots[i] == b->slot && k < n->n_inputs; k++)
+            if (n->inputs[k] == value)
+                return st->nodes[i];
+    }
+    return AL_NO_NODE;
+}
+
 /* ---- drafts ---- */
 
 static const uint32_t *copy_ids(struct al_builder *b, const uint32_t *ids, size_t n)

@@ -64,7 +64,8 @@ struct al_draft {
     bool vector;              /* out[0] is in[0] when that is a 1x1 map without halo */
     bool elided;              /* ... as it turned out: no step is needed */
     const void *own;          /* the family's, from its lower() to finish() */
-    al_finish_fn finish;      /* fills what is left of `step`, run and args above all */
+    const char *suffix;  /* of the operator's name: what else the step does; NULL: "" */
+    al_finish_fn finish; /* fills what is left of `step`, run and args above all */
     struct al_step step;
 };
 
@@ -111,6 +112,8 @@ AL_MUST_CHECK enum al_status al_build_read(struct al_builder *b, uint32_t value,
                                            struct al_error *err);
 /* The buffer that holds `value` in `form` for the part being built, or AL_NO_BUFFER. */
 uint32_t al_build_find(const struct al_builder *b, uint32_t value, enum al_form form);
+/* The node of the part being built that alone reads `value`, or AL_NO_NODE. */
+uint32_t al_build_sole_reader(const struct al_builder *b, uint32_t value);
 /* A new buffer for the next step to write. */
 AL_MUST_CHECK enum al_status al_build_write(struct al_builder *b, uint32_t value,
                                             enum al_form form, uint32_t *ret,

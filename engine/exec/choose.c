@@ -60,7 +60,7 @@ static uint64_t key_of(const struct al_choice *c, const struct al_conv_shape *s,
                                 s->out_c,       s->out_h,      s->out_w,    s->kernel_h,
                                 s->kernel_w,    s->stride_h,   s->stride_w, s->dilation_h,
                                 s->pad_top,     s->dilation_w, s->pad_left, s->groups,
-                                s->planar_input };
+                                s->planar_input, s->max_pool };
     uint64_t hash = 0xcbf29ce484222325U;
     size_t n;
     const struct al_conv_algo *const *algos = al_conv_algos(&n);

@@ -17,7 +17,7 @@ static const struct al_place *copy_places(struct al_builder *b, const uint32_t *
 }
 
 /* "Conv+Add+Relu": the operator and what is fused with it. */
-static char *op_text(struct al_builder *b, const struct al_node *n)
+static char *op_text(struct al_builder *b, const struct al_draft *d)
 {
     static const char *const acts[] = {
         [AL_ACT_NONE] = "",
@@ -30,9 +30,11 @@ static char *op_text(struct al_builder *b, const struct al_node *n)
         [AL_ACT_GELU] = "+Gelu",
         [AL_ACT_GELU_TANH] = "+Gelu",
     };
+    const struct al_node *n = al_graph_node(b->p.graph, d->node);
     char text[64];
-    int length = snprintf(text, sizeof(text), "%s%s%s", al_op_info(n->op)->name,
-                          n->post.add == AL_NO_VALUE ? "" : "+Add", acts[n->post.act]);
+    int length = snprintf(text, sizeof(text), "%s%s%s%s", al_op_info(n->op)->name,
+                          n->post.add == AL_NO_VALUE ? "" : "+Add", acts[n->post.act],
+                          d->suffix ? d->suffix : "");
 
     return al_arena_strndup(b->p.arena, text, (size_t)length);
 }
@@ -49,7 +51,7 @@ static enum al_status describe(struct al_builder *b, struct al_draft *d,
         d->step.op = "Reorder";
     } else {
         name = al_graph_node(b->p.graph, d->node)->name;
-        d->step.op = op_text(b, al_graph_node(b->p.graph, d->node));
+        d->step.op = op_text(b, d);
     }
     d->step.node = al_arena_strndup(arena, name, strlen(name));
     if (!d->step.node || !d->step.op)

@@ -66,20 +66,20 @@ static struct al_halo padding_of(const struct al_window *w, const struct al_valu
     };
 }
 
-static struct al_conv_shape shape_of(const struct al_builder *b, const struct al_draft *d,
-                                     const struct al_node *n, const struct al_window *w)
+/* Without what buffers say: halos. */
+static struct al_conv_shape layer_of(const struct al_builder *b, const struct al_node *n,
+                                     const struct al_window *w)
 {
-    struct al_map x = al_buffer_map(b, d->in[0]);
-    struct al_map y = al_buffer_map(b, d->out[0]);
-    bool planar = b->buffers[d->in[0]].form == AL_FORM_PLAIN;
+    const int64_t *x = al_value_of(b, n->inputs[0])->shape.dims;
+    const int64_t *y = al_value_of(b, n->outputs[0])->shape.dims;
 
-    struct al_conv_shape s = {
-        .in_c = x.c,
-        .in_h = x.h,
-        .in_w = x.w,
-        .out_c = y.c,
-        .out_h = y.h,
-        .out_w = y.w,
+    return (struct al_conv_shape){
+        .in_c = (int32_t)x[1],
+        .in_h = (int32_t)x[2],
+        .in_w = (int32_t)x[3],
+        .out_c = (int32_t)y[1],
+        .out_h = (int32_t)y[2],
+        .out_w = (int32_t)y[3],
         .kernel_h = (int32_t)w->kernel[0],
         .kernel_w = (int32_t)w->kernel[1],
         .stride_h = (int32_t)w->stride[0],
@@ -89,11 +89,19 @@ static struct al_conv_shape shape_of(const struct al_builder *b, const struct al
         .pad_top = (int32_t)w->pad_begin[0],
         .pad_left = (int32_t)w->pad_begin[1],
         .groups = (int32_t)al_node_int(n, "group", 1),
-        .planar_input = planar,
-        .out_halo = y.halo,
     };
-    if (!planar)
-        s.in_halo = x.halo;
+}
+
+static struct al_conv_shape shape_of(const struct al_builder *b, const struct al_draft *d,
+                                     const struct al_node *n, const struct al_window *w)
+{
+    struct al_conv_shape s = layer_of(b, n, w);
+
+    s.planar_input = b->buffers[d->in[0]].form == AL_FORM_PLAIN;
+    s.max_pool = b->buffers[d->out[0]].value != n->outputs[0];
+    s.out_halo = al_buffer_map(b, d->out[0]).halo;
+    if (!s.planar_input)
+        s.in_halo = al_buffer_map(b, d->in[0]).halo;
     if (d->step.n_in > 1)
         s.add_halo = al_buffer_map(b, d->in[1]).halo;
     return s;
@@ -220,39 +228,76 @@ static enum al_status finish(struct al_builder *b, struct al_draft *d,
     return AL_OK;
 }
 
-static enum al_status read_input(struct al_builder *b, uint32_t value,
-                                 const struct al_node *n, uint32_t *ret,
+static enum al_status read_input(struct al_builder *b, const struct al_node *n,
+                                 const struct al_window *w, uint32_t *ret,
                                  struct al_error *err)
 {
+    const uint32_t value = n->inputs[0];
     const struct al_value *x = al_value_of(b, value);
-    struct al_window w;
-    enum al_status s = window_of(b, n, &w, err);
+    enum al_status s;
 
-    if (s != AL_OK)
-        return s;
     if (x->shape.dims[1] <= PLANAR_CHANNELS_MAX && al_node_int(n, "group", 1) == 1 &&
         al_build_find(b, value, AL_FORM_BLOCKED) == AL_NO_BUFFER)
         return al_build_read(b, value, AL_FORM_PLAIN, ret, err);
     s = al_build_read(b, value, AL_FORM_BLOCKED, ret, err);
     if (s == AL_OK)
-        al_build_halo(b, *ret, padding_of(&w, x));
+        al_build_halo(b, *ret, padding_of(w, x));
     return s;
+}
+
+/* A pooling to the largest of each 2x2, all of them whole. */
+static bool halves(const struct al_builder *b, const struct al_node *n)
+{
+    const struct al_shape *x = &al_value_of(b, n->inputs[0])->shape;
+    struct al_window w;
+
+    if (n->op != AL_OP_MAX_POOL || n->n_outputs != 1 ||
+        al_node_window(n, x, NULL, &w, NULL) != AL_OK)
+        return false;
+    for (size_t k = 0; k < 2; k++)
+        if (w.kernel[k] != 2 || w.stride[k] != 2 || w.dilation[k] != 1 ||
+            w.pad_begin[k] || w.pad_end[k] || x->dims[2 + k] != 2 * w.out[k])
+            return false;
+    return true;
+}
+
+/* The value the convolution of the planar buffer `in` writes: its own output or, where
+ * only a pooling reads that and there are kernels that pool, the pooling's. */
+static uint32_t result_of(const struct al_builder *b, const struct al_node *n,
+                          uint32_t in, const struct al_window *w)
+{
+    struct al_conv_shape s = layer_of(b, n, w);
+    uint32_t reader = al_build_sole_reader(b, n->outputs[0]);
+
+    s.planar_input = b->buffers[in].form == AL_FORM_PLAIN;
+    if (reader == AL_NO_NODE || n->post.add != AL_NO_VALUE ||
+        al_post_of(n).act > AL_CONV_ACT_CLIP ||
+        !halves(b, al_graph_node(b->p.graph, reader)) || !al_conv_pools(&s, b->p.block))
+        return n->outputs[0];
+    return al_graph_node(b->p.graph, reader)->outputs[0];
 }
 
 static enum al_status lower(struct al_builder *b, uint32_t id, struct al_error *err)
 {
     const struct al_node *n = al_graph_node(b->p.graph, id);
-    uint32_t in[2], out;
+    uint32_t in[2], out, result = n->outputs[0];
     size_t n_in = 1;
     struct al_draft *d;
-    enum al_status s = read_input(b, n->inputs[0], n, &in[0], err);
+    struct al_window w;
+    enum al_status s = window_of(b, n, &w, err);
 
+    if (s == AL_OK)
+        s = read_input(b, n, &w, &in[0], err);
+    if (s == AL_OK)
+        result = result_of(b, n, in[0], &w);
     if (s == AL_OK && n->post.add != AL_NO_VALUE)
         s = al_build_read(b, n->post.add, AL_FORM_BLOCKED, &in[n_in++], err);
     if (s == AL_OK)
-        s = al_build_write(b, n->outputs[0], AL_FORM_BLOCKED, &out, err);
+        s = al_build_write(b, result, AL_FORM_BLOCKED, &out, err);
     if (s == AL_OK)
         s = al_build_step(b, id, in, n_in, &out, 1, finish, &d, err);
+    if (s == AL_OK && result != n->outputs[0])
+        d->suffix = "+MaxPool";
     return s;
 }
 

@@ -92,6 +92,10 @@ static enum al_status finish(struct al_builder *b, struct al_draft *d,
 
 static enum al_status lower(struct al_builder *b, uint32_t id, struct al_error *err)
 {
+    const uint32_t result = al_graph_node(b->p.graph, id)->outputs[0];
+
+    if (al_build_find(b, result, AL_FORM_BLOCKED) != AL_NO_BUFFER)
+        return AL_OK; /* the convolution before pools by itself */
     return al_maps_lower(b, id, false, finish, err);
 }
 

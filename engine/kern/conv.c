@@ -18,3 +18,14 @@ const struct al_conv_algo *const *al_conv_algos(size_t *ret_n)
     *ret_n = sizeof(algos) / sizeof(algos[0]);
     return algos;
 }
+
+bool al_conv_pools(const struct al_conv_shape *s, int32_t block)
+{
+    struct al_conv_shape pooled = *s;
+
+    pooled.max_pool = true;
+    for (size_t i = 0; i < sizeof(algos) / sizeof(algos[0]); i++)
+        if (!algos[i]->cpu_flags && algos[i]->block == block && algos[i]->fits(&pooled))
+            return true;
+    return false;
+}

@@ -32,6 +32,8 @@ struct al_conv_shape {
     int32_t pad_top, pad_left; /* the other two follow from the sizes */
     int32_t groups;
     bool planar_input; /* input is [C][H][W] */
+    bool max_pool;     /* what is written is the largest of each 2x2 results, halved in
+                        * height and width: see al_conv_pools() */
     struct al_halo
         in_halo; /* of the input buffer; >= the padding the algorithm asks for */
     struct al_halo out_halo; /* of the output buffer; `add` has its own */
@@ -92,5 +94,10 @@ struct al_conv_algo {
 /* All algorithms of this build, portable ones first, then by ascending instruction set;
  * at least one portable algorithm fits every shape with block 8 and with block 16. */
 const struct al_conv_algo *const *al_conv_algos(size_t *ret_n);
+
+/* Whether there are algorithms for `s` with max_pool, a portable one among them. They
+ * take even out_h and out_w, no `add`, and of activations those up to AL_CONV_ACT_CLIP.
+ */
+bool al_conv_pools(const struct al_conv_shape *s, int32_t block);
 
 #endif

@@ -399,13 +399,13 @@ static void direct_run_tiles(const struct direct *d, const struct al_conv_run *r
 
 static bool direct_fits(const struct al_conv_shape *s)
 {
-    return !s->planar_input && al_conv_halo_suffices(s) &&
+    return !s->planar_input && !s->max_pool && al_conv_halo_suffices(s) &&
            (STEP_CHANNELS == 1 || s->groups == 1);
 }
 
 static bool planar_fits(const struct al_conv_shape *s)
 {
-    return s->planar_input;
+    return s->planar_input && !s->max_pool;
 }
 
 static bool depthwise_fits(const struct al_conv_shape *s)

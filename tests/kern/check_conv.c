@@ -156,6 +156,29 @@ static void random_shapes_are_right(void **unused)
     }
 }
 
+/* Of the algorithms only some pool; with wider blocks than 8 none. */
+static void pooled_results_of_few_channels_are_right(void **unused)
+{
+    static const enum al_conv_act acts[] = { AL_CONV_ACT_NONE, AL_CONV_ACT_RELU,
+                                             AL_CONV_ACT_CLIP };
+
+    (void)unused;
+    for (int32_t half = 1; half <= 20; half++) {
+        struct problem p = { .s = square(1 + half % 3, 1 + half % 6, 1, 1 + half % 5,
+                                         1 + half % 2, half % 3, 1),
+                             .act = acts[half % 3],
+                             .act_a = -0.5F,
+                             .act_b = 0.75F };
+
+        p.s.planar_input = p.s.max_pool = true;
+        p.s.stride_w = 1;
+        p.s.in_w = 2 * half + p.s.kernel_w - 1 - p.s.pad_left;
+        p.s.in_h = (4 * (half % 9) + 3) * p.s.stride_h + p.s.kernel_h - p.s.pad_top;
+        close_shape(&p.s, 0, 0);
+        check_problem(&p);
+    }
+}
+
 static void work_cut_in_many_tiles_is_right(void **unused)
 {
     struct problem p = { .s = square(128, 272, 14, 3, 1, 1, 1), .act = AL_CONV_ACT_RELU };
@@ -180,6 +203,18 @@ static void an_input_without_the_halo_it_needs_is_refused(void **unused)
         assert_false(algos[i]->fits(&s));
 }
 
+static void only_planar_inputs_are_pooled(void **unused)
+{
+    struct al_conv_shape s = square(8, 5, 8, 3, 1, 1, 1);
+
+    (void)unused;
+    assert_false(al_conv_pools(&s, 8));
+    assert_false(al_conv_pools(&s, 16));
+    s.planar_input = true;
+    assert_true(al_conv_pools(&s, 8));
+    assert_false(al_conv_pools(&s, 16));
+}
+
 int check_conv(void)
 {
     const struct CMUnitTest tests[] = {
@@ -192,7 +227,9 @@ int check_conv(void)
         cmocka_unit_test(one_by_one_is_right_flat_and_by_rows),
         cmocka_unit_test(every_activation_and_addition_is_right),
         cmocka_unit_test(random_shapes_are_right),
+        cmocka_unit_test(pooled_results_of_few_channels_are_right),
         cmocka_unit_test(work_cut_in_many_tiles_is_right),
+        cmocka_unit_test(only_planar_inputs_are_pooled),
         cmocka_unit_test(an_input_without_the_halo_it_needs_is_refused),
     };
 

@@ -79,6 +79,21 @@ static void reference(const struct problem *p, int row)
     }
 }
 
+/* In place: the largest of each 2x2, rows and columns halved. */
+static void pool_result(const struct al_conv_shape *s, float *y)
+{
+    const int32_t h = s->out_h / 2, w = s->out_w / 2;
+
+    for (int32_t i = 0; i < s->out_c * h; i++) {
+        for (int32_t j = 0; j < w; j++) {
+            const float *from = y + (ptrdiff_t)2 * i * s->out_w + (ptrdiff_t)2 * j;
+
+            y[i * w + j] =
+                fmaxf(fmaxf(from[0], from[1]), fmaxf(from[s->out_w], from[s->out_w + 1]));
+        }
+    }
+}
+
 static void problem_fill(struct problem *p)
 {
     const struct al_conv_shape *s = &p->s;
@@ -91,6 +106,8 @@ static void problem_fill(struct problem *p)
         p->add[r] = random_floats(out_floats(s));
         p->want[r] = random_floats(out_floats(s));
         reference(p, r);
+        if (s->max_pool)
+            pool_result(s, p->want[r]);
     }
 }
 
@@ -155,7 +172,9 @@ static void prepared_done(struct prepared *q)
 
 static struct al_map out_map(const struct problem *p)
 {
-    return (struct al_map){ p->s.out_c, p->s.out_h, p->s.out_w, p->s.out_halo };
+    const int32_t by = p->s.max_pool ? 2 : 1;
+
+    return (struct al_map){ p->s.out_c, p->s.out_h / by, p->s.out_w / by, p->s.out_halo };
 }
 
 /* Runs the rows listed in `rows` into y; tiles in descending order when `backwards`. */
