@@ -89,7 +89,8 @@ static enum al_status load_version(const struct sv_load *l, const char *dir,
 {
     const struct pk_load_params params = { .precision = l->precision,
                                            .cpu_mask = l->cpu_mask,
-                                           .now_ns = uv_hrtime };
+                                           .now_ns = uv_hrtime,
+                                           .max_threads = sv_pool_team_threads(l->pool) };
     struct pk_package *package = NULL;
     struct sv_served *served = NULL;
     enum al_status s = pk_package_load(dir, v->version, &params, &package, err);
@@ -102,6 +103,7 @@ static enum al_status load_version(const struct sv_load *l, const char *dir,
         return s;
     }
     served->stamp = v->stamp;
+    served->max_threads = params.max_threads;
     s = warm_up(package->model, err);
     if (s == AL_OK)
         s = sv_pool_prepare(l->pool, served, err);

@@ -53,6 +53,7 @@ static enum al_status start_pool(struct sv_app *app, struct al_error *err)
                    .max_bytes = c->max_queue_bytes,
                    .whole_batches = c->whole_batches },
         .worker_nice = (int)c->worker_nice,
+        .team_threads = c->team_threads,
         .decode = sv_decode_limits_of(c),
         .finished = sv_api_calls_finished,
         .user = app,

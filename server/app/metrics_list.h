@@ -32,6 +32,7 @@ enum sv_metric_per {
     X("alight_queue_duration_seconds", "histogram", MODEL, "", queue_s, "Time a request waited for workers, its longest image.") \
     X("alight_decode_duration_seconds", "histogram", MODEL, "", decode_s, "Time to turn one body into network input.") \
     X("alight_stage_duration_seconds", "histogram", STAGE, "", stage_s, "Time of one run of a stage, a whole batch.") \
+    X("alight_helped_runs_total", "counter", STAGE, "", helped_runs, "Runs of a stage whose work idle workers shared.") \
     X("alight_batch_rows", "histogram", STAGE, "", batch_rows, "Images in one run of a stage.") \
     X("alight_exit_score", "histogram", EXIT, "", score, "Score with which images left an exit, 1 is certain.") \
     X("alight_queue_rows", "gauge", STAGE, "", queue_rows, "Images that wait for a stage now.") \

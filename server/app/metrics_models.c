@@ -115,6 +115,11 @@ void sv_metric_stage_s(struct sv_family *f, const struct sv_metric_at *at)
     sv_sample_durations(f, at->labels, &stage(at)->run_ns);
 }
 
+void sv_metric_helped_runs(struct sv_family *f, const struct sv_metric_at *at)
+{
+    sv_sample_count(f, at->labels, stage(at)->n_helped);
+}
+
 void sv_metric_queue_rows(struct sv_family *f, const struct sv_metric_at *at)
 {
     sv_sample_count(f, at->labels, at->m->n_rows_queued[at->k]);

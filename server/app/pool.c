@@ -40,6 +40,13 @@ size_t sv_pool_n_workers(const struct sv_pool *pool)
     return pool->n_workers;
 }
 
+size_t sv_pool_team_threads(const struct sv_pool *pool)
+{
+    size_t n = pool->p.team_threads;
+
+    return n < pool->n_workers ? n : pool->n_workers;
+}
+
 static void count_active(void *arg, struct sv_sched *sched)
 {
     *(size_t *)arg = sv_sched_n_active(sched);
@@ -75,6 +82,7 @@ static enum al_status start_workers(struct sv_pool *pool, struct al_error *err)
         int rc;
 
         w->pool = pool;
+        sv_crew_init(&w->crew, sv_pool_wake_workers, pool);
         w->workspace = al_workspace_new();
         if (!w->workspace)
             return al_fail(err, AL_NO_MEMORY, "workspace of worker %zu", i);

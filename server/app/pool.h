@@ -21,6 +21,7 @@ struct sv_pool_params {
     uv_loop_t *loop;
     struct sv_sched_params sched; /* n_workers too */
     int worker_nice;
+    size_t team_threads; /* workers that may share one run, at least 1 */
     struct sv_decode_limits decode;
     /* A batch of finished calls, encoded, linked by `next`: answer them, then give the
      * same list to sv_pool_release. */
@@ -53,6 +54,8 @@ AL_MUST_CHECK enum al_status sv_pool_prepare(struct sv_pool *pool,
 void sv_pool_inspect(struct sv_pool *pool,
                      void (*look)(void *arg, struct sv_sched *sched), void *arg);
 size_t sv_pool_n_workers(const struct sv_pool *pool);
+/* Most workers that will share one run. */
+size_t sv_pool_team_threads(const struct sv_pool *pool);
 size_t sv_pool_n_active(struct sv_pool *pool);
 
 #endif

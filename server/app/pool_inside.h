@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "server/app/crew.h"
 #include "server/app/pool.h"
 
 struct sv_worker {
@@ -17,6 +18,8 @@ struct sv_worker {
     pthread_mutex_t workspace_mutex; /* guards workspace */
     struct al_workspace *workspace;
     struct sv_job job;
+    struct sv_crew crew; /* that it leads */
+    size_t n_with_it;    /* helpers; guarded by the pool's mutex */
 };
 
 struct sv_pool {
@@ -25,6 +28,7 @@ struct sv_pool {
     pthread_cond_t work;
     struct sv_sched *sched;
     bool stopping;
+    atomic_bool has_work; /* something is queued: helpers are to leave */
     struct sv_decode_limits limits;
 
     _Atomic(struct sv_call *) finished; /* stack, newest first */
@@ -40,6 +44,12 @@ struct sv_pool {
     struct sv_worker workers[];
 };
 
+/* Tells helpers whether anything is queued. The mutex is held. */
+static inline void sv_pool_note_work(struct sv_pool *pool)
+{
+    atomic_store(&pool->has_work, sv_sched_has_work(pool->sched));
+}
+
 /* pool_loop.c */
 void sv_pool_on_wake(uv_async_t *wake);
 
@@ -47,6 +57,8 @@ void sv_pool_on_wake(uv_async_t *wake);
 /* Encodes what became DONE and passes it on; frees what nobody needs any more. Any
  * thread; empties `out`. */
 void sv_pool_deliver(struct sv_pool *pool, struct sv_outbox *out);
+/* Wakes every worker; `arg` is the pool. */
+void sv_pool_wake_workers(void *arg);
 /* A worker's thread, `arg` its struct sv_worker. */
 void *sv_worker_run(void *arg);
 

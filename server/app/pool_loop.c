@@ -83,6 +83,7 @@ static struct sv_call *submit_all(struct sv_pool *pool, uint64_t *ret_deadline_n
         }
     }
     *ret_deadline_ns = sv_sched_next_deadline(pool->sched);
+    sv_pool_note_work(pool);
     pthread_cond_signal(&pool->work); /* who takes work wakes the next for the rest */
     pthread_mutex_unlock(&pool->mutex);
     return refused;

@@ -114,7 +114,7 @@ static void put_stage(struct sv_text *t, const struct sv_model_view *v, size_t k
         sv_text_printf(t, "%s\"%zu\":%" PRIu64, comma, b, c->by_batch[b].count);
         comma = ",";
     }
-    sv_text_str(t, "},");
+    sv_text_printf(t, "},\"helped_runs\":%" PRIu64 ",", c->n_helped);
     put_times(t, "run_ms", &c->run_ns);
     sv_text_str(t, "}");
 }

@@ -101,7 +101,9 @@ static void run_stage(struct sv_worker *w)
     }
     pthread_mutex_lock(&w->workspace_mutex);
     al_stage_run(m->package->model, w->workspace, w->job.stage, w->job.n, w->job.run,
-                 NULL);
+                 w->job.n_helpers ? &w->crew.team : NULL);
+    if (w->job.n_helpers)
+        w->job.helped = sv_crew_close(&w->crew);
     pthread_mutex_unlock(&w->workspace_mutex);
 }
 
@@ -113,6 +115,8 @@ static void run_job(struct sv_worker *w)
         run_stage(w);
 }
 
+/* ---- the next job, or somebody else's ---- */
+
 /* Until `until_ns`, or for a signal. The mutex is held. */
 static void wait_for_work(struct sv_pool *pool, uint64_t until_ns)
 {
@@ -123,6 +127,66 @@ static void wait_for_work(struct sv_pool *pool, uint64_t until_ns)
         pthread_cond_wait(&pool->work, &pool->mutex);
     else
         (void)pthread_cond_timedwait(&pool->work, &pool->mutex, &at);
+}
+
+/* The mutex is held. */
+static void call_helpers(struct sv_worker *w)
+{
+    if (w->job.n_helpers == 0)
+        return;
+    sv_crew_open(&w->crew, w->job.n_helpers);
+    for (size_t i = 0; i < w->job.n_helpers; i++)
+        pthread_cond_signal(&w->pool->work);
+}
+
+/* Whose run has room for a helper; NULL: nobody's. The mutex is held. */
+static struct sv_worker *find_leader(struct sv_pool *pool)
+{
+    for (size_t i = 0; i < pool->n_workers; i++) {
+        struct sv_worker *w = &pool->workers[i];
+
+        if (w->n_with_it < w->job.n_helpers && atomic_load(&w->crew.open))
+            return w;
+    }
+    return NULL;
+}
+
+/* Until there is something to do, for the crew or otherwise. The mutex is held. */
+static void rest(struct sv_pool *pool, struct sv_crew *c, uint64_t seen)
+{
+    atomic_fetch_add(&c->n_asleep, 1);
+    if (!sv_crew_is_news(c, seen) && !atomic_load(&pool->has_work) && !pool->stopping)
+        pthread_cond_wait(&pool->work, &pool->mutex);
+    atomic_fetch_sub(&c->n_asleep, 1);
+}
+
+/* Until the run is over or work of its own waits. The mutex is held, but for the time the
+ * helper helps. */
+static void help(struct sv_pool *pool, struct sv_worker *leader)
+{
+    enum sv_crew_end end;
+    uint64_t seen = 0;
+
+    leader->n_with_it++;
+    do {
+        pthread_mutex_unlock(&pool->mutex);
+        end = sv_crew_help(&leader->crew, &pool->has_work, &seen);
+        pthread_mutex_lock(&pool->mutex);
+        if (end == SV_CREW_QUIET)
+            rest(pool, &leader->crew, seen);
+    } while (end == SV_CREW_QUIET);
+    leader->n_with_it--;
+}
+
+/* Nothing to do: helps, or waits until `retry_ns`. The mutex is held. */
+static void be_idle(struct sv_pool *pool, uint64_t retry_ns)
+{
+    struct sv_worker *leader = sv_sched_has_work(pool->sched) ? NULL : find_leader(pool);
+
+    if (leader)
+        help(pool, leader);
+    else
+        wait_for_work(pool, retry_ns);
 }
 
 /* Gives back the last job, takes the next. False: the pool stops. */
@@ -138,13 +202,26 @@ static bool next_job(struct sv_worker *w, uint64_t elapsed_ns, bool *ret_has_job
     if (w->job.kind != SV_JOB_NONE)
         sv_sched_finish(pool->sched, &w->job, elapsed_ns, now, out);
     *ret_has_job = sv_sched_take(pool->sched, now, &w->job, out, &retry_ns);
+    sv_pool_note_work(pool);
     if (!*ret_has_job && !out->answer && !out->free && !pool->stopping)
-        wait_for_work(pool, retry_ns);
+        be_idle(pool, retry_ns);
     else if (*ret_has_job && sv_sched_has_work(pool->sched))
         pthread_cond_signal(&pool->work);
+    if (*ret_has_job)
+        call_helpers(w);
     stopping = pool->stopping && !*ret_has_job;
     pthread_mutex_unlock(&pool->mutex);
     return !stopping;
+}
+
+/* Called by a crew's leader when helpers sleep. */
+void sv_pool_wake_workers(void *arg)
+{
+    struct sv_pool *pool = arg;
+
+    pthread_mutex_lock(&pool->mutex);
+    pthread_cond_broadcast(&pool->work);
+    pthread_mutex_unlock(&pool->mutex);
 }
 
 void *sv_worker_run(void *arg)

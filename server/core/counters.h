@@ -60,6 +60,7 @@ struct sv_stage_counters {
     struct sv_histogram total_ns;   /* arrival to answer */
     /* stage: runs */
     struct sv_histogram run_ns;                 /* a whole batch */
+    uint64_t n_helped;                          /* of these, shared by idle workers */
     struct sv_timed by_batch[SV_MAX_BATCH + 1]; /* runs of each batch size */
 };
 

@@ -15,6 +15,7 @@ struct sv_model *sv_model_new(const struct sv_model_params *p)
     m->version = p->version;
     m->n_stages = p->n_stages;
     m->max_batch = p->max_batch;
+    m->max_threads = p->max_threads ? p->max_threads : 1;
     m->name = strdup(p->name);
     m->counters = sv_model_counters_new(p->n_stages);
     m->steps = calloc(p->n_stages + 1, sizeof(*m->steps));

@@ -16,16 +16,24 @@
 struct sv_model_params {
     const char *name;
     uint32_t version;
-    size_t n_stages;  /* at least 1 */
-    size_t max_batch; /* rows of one run, 1 to SV_MAX_BATCH */
-    void *payload;    /* the loaded package; given away */
+    size_t n_stages;    /* at least 1 */
+    size_t max_batch;   /* rows of one run, 1 to SV_MAX_BATCH */
+    size_t max_threads; /* that can share one run; 0: 1 */
+    void *payload;      /* the loaded package; given away */
     void (*free_payload)(void *payload);
+};
+
+/* What help of idle workers was worth so far. */
+struct sv_help {
+    double time_share; /* time of runs with help / time alone, smoothed; 0: none yet */
+    uint64_t n_declined;
 };
 
 /* A step of the way: step 0 decodes requests, step k+1 runs stage k for rows. */
 struct sv_step {
     struct sv_heap queue; /* of requests (step 0) or rows, by due time */
-    struct sv_cost cost;
+    struct sv_cost cost;  /* of runs without help */
+    struct sv_help help;
     size_t n_running;    /* jobs that workers have taken */
     uint64_t n_done;     /* entries that went through */
     uint64_t waiting_ns; /* since when nothing was taken from the queue */
@@ -36,7 +44,7 @@ struct sv_model {
     char *name;
     uint32_t version;
     size_t n_stages;
-    size_t max_batch;
+    size_t max_batch, max_threads;
     void *payload;
 
     /* Guarded by the scheduler's lock. */

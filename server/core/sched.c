@@ -111,10 +111,13 @@ static void start(struct sv_sched *s, struct sv_job *job)
     struct sv_model *m = job->model;
 
     job->charged_ns = sv_cost_ns(&m->steps[step].cost, job->n);
+    job->n_helpers = sv_helpers(s, m, step, job->n);
+    job->helped = false;
     s->virtual_ns = m->virtual_ns;
     m->virtual_ns += job->charged_ns;
     m->steps[step].n_running++;
     s->n_working++;
+    s->n_helping += job->n_helpers;
     lay_out(job);
 }
 
@@ -252,6 +255,7 @@ static void finish_stage(struct sv_sched *s, struct sv_job *job, uint64_t elapse
     size_t n = job->n, kept = 0;
 
     sv_histogram_add(&c->run_ns, elapsed_ns, 1);
+    c->n_helped += job->helped;
     c->by_batch[n].count++;
     c->by_batch[n].ns += elapsed_ns;
     for (size_t i = 0; i < n; i++) {
@@ -278,12 +282,16 @@ void sv_sched_finish(struct sv_sched *s, struct sv_job *job, uint64_t elapsed_ns
     if (job->kind == SV_JOB_NONE)
         return;
     st = &m->steps[job->kind == SV_JOB_DECODE ? 0 : job->stage + 1];
-    sv_cost_observe(&st->cost, job->n, elapsed_ns);
+    if (job->helped)
+        sv_helped(st, job->n, elapsed_ns);
+    else
+        sv_cost_observe(&st->cost, job->n, elapsed_ns);
     m->virtual_ns += elapsed_ns;
     m->virtual_ns -= job->charged_ns;
     st->n_running--;
     st->n_done += job->n;
     s->n_working--;
+    s->n_helping -= job->n_helpers;
     if (job->kind == SV_JOB_DECODE)
         finish_decode(s, job, elapsed_ns, now_ns, out);
     else

@@ -11,7 +11,9 @@
  *   unlock
  *   encode and hand on out.answer; free out.free
  *   DECODE: decode job.requests[i], say how it went in job.status[i]
- *   STAGE:  al_stage_run(model, ws, job.stage, job.n, job.run, team)
+ *   STAGE:  al_stage_run(model, ws, job.stage, job.n, job.run, team), the team being
+ *           this worker and up to job.n_helpers that find no work; say in job.helped
+ *           whether any came. A helper that is to take work of its own just does.
  *
  * Order (ARCHITECTURE, "Scheduling"): every row has a due time, the share priority/8 of
  * the time it may take; queues are served by due time, which lets low priorities age into
@@ -46,14 +48,16 @@ enum sv_job_kind {
     SV_JOB_STAGE
 };
 
-/* One worker's present work. Everything but status[] and the results in run[] is the
- * scheduler's. */
+/* One worker's present work. Everything but `helped`, status[] and the results in run[]
+ * is the scheduler's. */
 struct sv_job {
     enum sv_job_kind kind;
     struct sv_model *model;
     uint32_t stage;
     size_t n;
     uint64_t charged_ns; /* estimate the model was charged with */
+    size_t n_helpers; /* STAGE: workers with nothing else to do that may join the run */
+    bool helped;      /* STAGE: said by the worker: one did */
     /* DECODE: requests, and how each went. STAGE: rows, ready for al_stage_run. */
     struct sv_request *requests[SV_MAX_BATCH];
     enum al_status status[SV_MAX_BATCH];

@@ -2,6 +2,7 @@
  *   sched.c   take and finish: a worker's round
  *   pick.c    which step runs next, and how many entries of it
  *   queue.c   the queues, and who is in them
+ *   helpers.c how many idle workers help with a run
  *   admit.c   who gets in
  *   close.c   how a request ends, and what is counted then */
 #ifndef SV_CORE_STATE_H
@@ -17,6 +18,7 @@ struct sv_sched {
     size_t n_active, n_rows, n_bytes;
     size_t n_queued;  /* entries in all queues */
     size_t n_working; /* jobs workers hold */
+    size_t n_helping; /* workers asked to help with them */
 };
 
 /* A choice of work: up to `n` entries of step `step`. */
@@ -59,6 +61,12 @@ bool sv_pick(struct sv_sched *s, uint64_t now_ns, struct sv_choice *ret,
 /* Latest time at which work on a request's entry at `step` can start and still be
  * answered in time. */
 uint64_t sv_latest_start_ns(const struct sv_request *r, uint32_t step);
+
+/* helpers.c */
+/* How many idle workers are to help with a run of `n` entries that is about to start. */
+size_t sv_helpers(const struct sv_sched *s, struct sv_model *m, uint32_t step, size_t n);
+/* A run of `n` rows was helped with and took `elapsed_ns`. */
+void sv_helped(struct sv_step *st, size_t n, uint64_t elapsed_ns);
 
 /* close.c */
 /* Every row of `r` has its answer, or `status` says why not. */

@@ -72,6 +72,7 @@ enum al_status sv_served_new_builtin(enum sv_builtin builtin, const char *name,
     s->n_exits = 1;
     s->row_bytes = sizeof(float);
     s->max_batch = BUILTIN_MAX_BATCH;
+    s->max_threads = 1;
     *ret = s;
     return AL_OK;
 }
@@ -97,6 +98,7 @@ enum al_status sv_served_to_model(struct sv_served *s, struct sv_model **ret,
                                        .version = s->version,
                                        .n_stages = s->n_exits,
                                        .max_batch = s->max_batch,
+                                       .max_threads = s->max_threads,
                                        .payload = s,
                                        .free_payload = free_payload };
 

@@ -29,7 +29,7 @@ struct sv_served {
     struct al_shape input_shape; /* of one row, leading 1 included */
     size_t n_classes, n_exits;
     size_t row_bytes;
-    size_t max_batch;
+    size_t max_batch, max_threads; /* of one run */
     uint64_t stamp; /* of the files it came from, to see whether they changed; 0: none */
 };
 

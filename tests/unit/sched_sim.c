@@ -1,6 +1,5 @@
 #include "sched_sim.h"
 
-#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -8,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "sched_stream.h"
 #include "server/core/sched.h"
 
 #define NEVER      UINT64_MAX
@@ -44,84 +44,30 @@ struct sim {
     struct sv_model *models[SIM_MAX_MODELS];
     struct sim_worker workers[SIM_MAX_WORKERS];
     struct sim_request *open; /* accepted, not closed; for cancellation */
-    uint64_t now, random, next_id, n_arrived;
+    struct sim_stream stream;
+    uint64_t now, next_id;
     uint64_t n_accepted, n_freed;
-    struct sim_arrival next;
     struct sim_result r;
 };
 
 /* ---- chance ---- */
-
-static uint64_t mix(uint64_t x) /* splitmix64 */
-{
-    x += 0x9e3779b97f4a7c15U;
-    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9U;
-    x = (x ^ x >> 27) * 0x94d049bb133111ebU;
-    return x ^ x >> 31;
-}
-
-static double uniform(uint64_t x)
-{
-    return (double)(mix(x) >> 11) * 0x1p-53;
-}
-
-static double chance(struct sim *s)
-{
-    return uniform(s->random++);
-}
 
 /* Whether a row leaves at a stage: fixed for its whole life. */
 static bool leaves(const struct sim *s, unsigned model, uint64_t id, uint32_t index,
                    uint32_t stage)
 {
     const struct sim_model *m = &s->p->models[model];
-    uint64_t key = mix(s->p->seed ^ mix(id)) + index * UINT64_C(64) + stage;
+    uint64_t key = sim_mix(s->p->seed ^ sim_mix(id)) + index * UINT64_C(64) + stage;
 
-    return stage + 1 == m->n_stages || uniform(key) < m->leave[stage];
+    return stage + 1 == m->n_stages || sim_uniform(key) < m->leave[stage];
 }
 
 static void digest(struct sim *s, uint64_t what)
 {
-    s->r.digest = mix(s->r.digest ^ what);
+    s->r.digest = sim_mix(s->r.digest ^ what);
 }
 
 /* ---- requests ---- */
-
-static unsigned draw_model(struct sim *s)
-{
-    double x = chance(s);
-    unsigned i = 0;
-
-    while (i + 1 < s->p->n_models && x >= s->p->models[i].share)
-        x -= s->p->models[i++].share;
-    return i;
-}
-
-static void draw_next(struct sim *s)
-{
-    const struct sim_params *p = s->p;
-    struct sim_arrival *a = &s->next;
-
-    if (s->n_arrived == p->n_arrivals) {
-        a->at_ns = NEVER;
-        return;
-    }
-    if (p->recorded) {
-        *a = p->recorded[s->n_arrived];
-        return;
-    }
-    a->at_ns += (uint64_t)(-log1p(-chance(s)) * 1e9 / p->per_second);
-    a->model = draw_model(s);
-    a->n_rows = 1 + (uint32_t)(chance(s) * p->max_request_rows);
-    a->priority =
-        p->min_priority + (unsigned)(chance(s) * (p->max_priority - p->min_priority + 1));
-    a->deadline_ns = chance(s) < p->p_deadline
-                         ? (uint64_t)((double)p->deadline_ns * (0.5 + chance(s)))
-                         : 0;
-    a->cancel_ns =
-        chance(s) < p->p_cancel ? (uint64_t)((double)p->deadline_ns * chance(s)) + 1 : 0;
-    a->broken = chance(s) < p->p_broken;
-}
 
 static void discard(struct sim *s, struct sim_request *q)
 {
@@ -137,15 +83,14 @@ static void arrive(struct sim *s)
     uint32_t retry_after_s = 0;
 
     assert_non_null(q);
-    q->a = s->next;
+    q->a = s->stream.next;
     q->id = s->next_id++;
     sv_request_init(&q->base, s->models[q->a.model]);
     q->base.priority = q->a.priority;
     q->base.size_bytes = BODY_BYTES;
     if (q->a.deadline_ns)
         q->base.deadline_ns = s->now + q->a.deadline_ns;
-    s->n_arrived++;
-    draw_next(s);
+    sim_stream_next(&s->stream);
     if (sv_sched_submit(s->sched, &q->base, s->now, &retry_after_s) == AL_OK) {
         s->n_accepted++;
         q->next = s->open;
@@ -187,7 +132,7 @@ static void check_answers(struct sim *s, const struct sim_request *q)
             assert_true(leaves(s, q->a.model, q->id, i, row->exit));
         for (uint32_t k = 0; k < row->exit; k++)
             assert_false(leaves(s, q->a.model, q->id, i, k));
-        assert_int_equal(row->top, (mix(q->id + i) + row->exit) % 1000);
+        assert_int_equal(row->top, (sim_mix(q->id + i) + row->exit) % 1000);
     }
 }
 
@@ -261,11 +206,13 @@ static size_t model_index(const struct sim *s, const struct sv_model *m)
 static uint64_t service_ns(struct sim *s, const struct sv_job *job)
 {
     const struct sim_model *m = &s->p->models[model_index(s, job->model)];
-    double ns, noise = 1 + s->p->noise * (2 * chance(s) - 1);
+    double ns, noise = 1 + s->p->noise * (2 * sim_chance(&s->stream) - 1);
 
     ns = job->kind == SV_JOB_DECODE ? (double)(m->decode_ns * job->n)
                                     : (double)(m->fixed_ns + m->row_ns * job->n);
-    if (s->p->p_stall > 0 && chance(s) < s->p->p_stall)
+    if (job->n_helpers > 0)
+        ns *= s->p->helped_time;
+    if (s->p->p_stall > 0 && sim_chance(&s->stream) < s->p->p_stall)
         ns += (double)s->p->stall_ns;
     return (uint64_t)(ns * noise) + 1;
 }
@@ -284,6 +231,21 @@ static void start_row(struct sim *s, const struct sv_job *job, const struct sv_r
     assert_false(mine->left);
     mine->in_job = true;
     digest(s, q->id * 64 + row->index);
+}
+
+/* Only who is idle while nothing waits is asked to help. */
+static void check_help(const struct sim *s, const struct sim_worker *w)
+{
+    size_t n_idle = 0;
+
+    if (w->job.n_helpers == 0)
+        return;
+    for (size_t i = 0; i < s->p->n_workers; i++)
+        n_idle += &s->workers[i] != w && s->workers[i].until_ns == NEVER;
+    assert_in_range(w->job.n_helpers, 1, n_idle);
+    assert_true(w->job.n_helpers < s->p->max_threads);
+    assert_int_equal(w->job.kind, SV_JOB_STAGE);
+    assert_false(sv_sched_has_work(s->sched));
 }
 
 static void start_job(struct sim *s, struct sim_worker *w)
@@ -306,6 +268,9 @@ static void start_job(struct sim *s, struct sim_worker *w)
         s->r.n_runs++;
         s->r.n_run_rows += job->n;
     }
+    check_help(s, w);
+    job->helped = job->n_helpers > 0;
+    s->r.n_helped += job->helped;
     s->r.n_jobs++;
     w->started_ns = s->now;
     w->until_ns = s->now + service_ns(s, job);
@@ -340,7 +305,7 @@ static void run_row(struct sim *s, struct sv_job *job, size_t i)
     result->evaluated = true;
     result->leave = mine->left;
     result->score = 0.5F;
-    result->top = (uint32_t)((mix(q->id + mine->index) + job->stage) % 1000);
+    result->top = (uint32_t)((sim_mix(q->id + mine->index) + job->stage) % 1000);
 }
 
 static void end_job(struct sim *s, struct sim_worker *w)
@@ -412,7 +377,7 @@ static void check_sums(const struct sim *s)
 
 static uint64_t next_event(const struct sim *s)
 {
-    uint64_t t = s->next.at_ns;
+    uint64_t t = s->stream.next.at_ns;
 
     for (size_t i = 0; i < s->p->n_workers; i++) {
         const struct sim_worker *w = &s->workers[i];
@@ -437,7 +402,7 @@ static void step(struct sim *s)
     sv_sched_expire(s->sched, s->now, &out);
     collect(s, &out);
     cancel_due(s);
-    while (s->next.at_ns <= s->now)
+    while (s->stream.next.at_ns <= s->now)
         arrive(s);
     dispatch(s);
     check_sums(s);
@@ -451,20 +416,20 @@ static void sim_init(struct sim *s, const struct sim_params *p)
                                   .whole_batches = p->whole_batches };
 
     s->p = p;
-    s->random = mix(p->seed);
     s->sched = sv_sched_new(&sp);
     assert_non_null(s->sched);
     for (size_t i = 0; i < p->n_models; i++) {
         struct sv_model_params mp = { .name = "m",
                                       .version = 1,
                                       .n_stages = p->models[i].n_stages,
-                                      .max_batch = p->models[i].max_batch };
+                                      .max_batch = p->models[i].max_batch,
+                                      .max_threads = p->max_threads };
         s->models[i] = sv_model_new(&mp);
         assert_non_null(s->models[i]);
     }
     for (size_t i = 0; i < p->n_workers; i++)
         s->workers[i].until_ns = s->workers[i].retry_ns = NEVER;
-    draw_next(s);
+    s->stream = sim_stream_new(p);
 }
 
 struct sim_result sim_run(const struct sim_params *p)

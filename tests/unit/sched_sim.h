@@ -38,9 +38,11 @@ struct sim_params {
     uint64_t seed;
     size_t n_workers, max_rows;
     bool whole_batches;
-    double noise;      /* service times vary by this factor up and down */
-    double p_stall;    /* chance that a job is held up, as by another process, */
-    uint64_t stall_ns; /* and for how long */
+    size_t max_threads; /* of one run; 0: nobody helps */
+    double helped_time; /* of a run with help, per time alone */
+    double noise;       /* service times vary by this factor up and down */
+    double p_stall;     /* chance that a job is held up, as by another process, */
+    uint64_t stall_ns;  /* and for how long */
     size_t n_models;
     struct sim_model models[SIM_MAX_MODELS];
 
@@ -64,7 +66,7 @@ struct sim_result {
     uint64_t worst_ns[9];           /* latency by priority */
     uint64_t model_busy_ns[SIM_MAX_MODELS];
     uint64_t model_worst_ns[SIM_MAX_MODELS];
-    uint64_t n_runs, n_run_rows; /* stage jobs */
+    uint64_t n_runs, n_run_rows, n_helped; /* stage jobs */
 };
 
 struct sim_result sim_run(const struct sim_params *p);

@@ -54,6 +54,8 @@ static void no_row_is_lost_duplicated_or_mixed_under_random_streams(void **state
         struct sim_params p = everything(seed, seed % 3 == 0 ? 5000 : 500);
         struct sim_result r;
         p.whole_batches = seed % 5 == 0;
+        p.max_threads = seed % 6;
+        p.helped_time = 0.6;
         r = sim_run(&p);
         assert_true(r.n_ok > 100);
         assert_true(r.n_cancelled > 0 && r.n_broken > 0);
@@ -140,6 +142,57 @@ static void requests_that_meet_nobody_take_their_service_time_only(void **state)
     assert_int_equal(r.hold_ns, 0);
     /* every step adds one nanosecond of its own */
     assert_in_range(r.latency_ns.max, 1550 * US, 1550 * US + 4);
+}
+
+/* One row at a time on four workers; a run takes 500 us alone. */
+static struct sim_result rows_that_may_be_helped(double per_second, size_t max_threads)
+{
+    struct sim_params p = { .seed = 3,
+                            .n_workers = 4,
+                            .max_rows = 2000,
+                            .max_threads = max_threads,
+                            .helped_time = 0.4,
+                            .n_models = 1,
+                            .models = { three_exits },
+                            .n_arrivals = 2000,
+                            .per_second = per_second,
+                            .max_request_rows = 1,
+                            .min_priority = 4,
+                            .max_priority = 4 };
+
+    p.models[0].fixed_ns = 0;
+    p.models[0].row_ns = 1000 * US;
+    return sim_run(&p);
+}
+
+static void idle_workers_make_lone_requests_faster(void **state)
+{
+    struct sim_result alone = rows_that_may_be_helped(1, 1);
+    struct sim_result helped = rows_that_may_be_helped(1, 4);
+
+    (void)state;
+    assert_int_equal(alone.n_helped, 0);
+    assert_true(helped.n_helped + 10 > helped.n_runs); /* all but the first of a stage */
+    assert_true(sv_histogram_quantile(&helped.latency_ns, 0.5) <
+                sv_histogram_quantile(&alone.latency_ns, 0.5) / 2);
+}
+
+static void under_load_every_worker_runs_its_own_batches(void **state)
+{
+    struct sim_result alone = rows_that_may_be_helped(2200, 1);
+    struct sim_result helped = rows_that_may_be_helped(2200, 4);
+
+    (void)state;
+    print_message(
+        "# %llu of %llu runs with help, p50 %.2f against %.2f ms, p99 %.2f, %.2f\n",
+        (unsigned long long)helped.n_helped, (unsigned long long)helped.n_runs,
+        (double)sv_histogram_quantile(&helped.latency_ns, 0.5) / 1e6,
+        (double)sv_histogram_quantile(&alone.latency_ns, 0.5) / 1e6,
+        (double)sv_histogram_quantile(&helped.latency_ns, 0.99) / 1e6,
+        (double)sv_histogram_quantile(&alone.latency_ns, 0.99) / 1e6);
+    assert_true(helped.n_helped < helped.n_runs / 5);
+    assert_true(sv_histogram_quantile(&helped.latency_ns, 0.99) <=
+                sv_histogram_quantile(&alone.latency_ns, 0.99));
 }
 
 static void below_capacity_nobody_is_refused_or_forced_and_all_is_quick(void **state)
@@ -267,6 +320,8 @@ int main(void)
         cmocka_unit_test(a_recorded_stream_keeps_the_rules_at_any_speed),
         cmocka_unit_test(the_same_events_give_the_same_decisions),
         cmocka_unit_test(requests_that_meet_nobody_take_their_service_time_only),
+        cmocka_unit_test(idle_workers_make_lone_requests_faster),
+        cmocka_unit_test(under_load_every_worker_runs_its_own_batches),
         cmocka_unit_test(below_capacity_nobody_is_refused_or_forced_and_all_is_quick),
         cmocka_unit_test(overload_starves_no_priority),
         cmocka_unit_test(a_flood_for_one_model_does_not_keep_the_other_waiting),

@@ -38,6 +38,7 @@ static void fill(struct sv_model_counters *c)
         struct sv_stage_counters *e = &c->stage[k];
         e->n_rows = k == 0 ? 18 : 6;
         e->n_forced = k;
+        e->n_helped = k;
         e->score_bin[k == 0 ? 19 : 10] = e->n_rows;
         e->score_sum = (double)e->n_rows * (k == 0 ? 0.99 : 0.52);
         sv_histogram_add(&e->total_ns, (k + 1) * 3 * MS, e->n_rows);
@@ -136,6 +137,7 @@ static void stats_add_up(void **state)
     assert_int_equal(number(root, "models.0.exits.1.forced"), 1);
     assert_int_equal(number(root, "models.0.stages.0.images"), 24);
     assert_int_equal(number(root, "models.0.stages.0.waiting"), 2);
+    assert_int_equal(number(root, "models.0.stages.1.helped_runs"), 1);
     json_decref(root);
 }
 
