@@ -88,3 +88,15 @@ void sv_heap_remove(struct sv_heap *h, struct sv_heap_node *node)
     *node = (struct sv_heap_node){ .queued = false };
     h->n--;
 }
+
+const struct sv_heap_node *sv_heap_next(const struct sv_heap_node *node)
+{
+    if (node->child)
+        return node->child;
+    while (node && !node->next) { /* up: over the first of the siblings */
+        while (node->prev && node->prev->child != node)
+            node = node->prev;
+        node = node->prev;
+    }
+    return node ? node->next : NULL;
+}

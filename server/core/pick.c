@@ -5,7 +5,7 @@
  *
  * Within a model: the deepest ripe step, so that what was begun is finished first. A
  * queue is ripe when a batch of it is worth its fixed cost, when its entries have waited
- * as long as that cost, the most that company could save, when its head can wait no
+ * as long as that cost, the most that company could save, when one of them can wait no
  * longer, or when no company can come. Hence a lone request never waits, and a hold costs
  * at most twice what the best decision would have (the ski-rental bound).
  *
@@ -51,6 +51,21 @@ static bool company_may_come(const struct sv_model *m, uint32_t step)
     return false;
 }
 
+/* Latest time at which every row of a queue can still start in time, alone. Rows stand in
+ * the order of their due times, so any may be the most urgent one; those of a queue that
+ * is held are fewer than a batch. */
+static uint64_t latest_hold_ns(const struct sv_step *st, uint32_t step)
+{
+    uint64_t latest = SV_NO_DEADLINE;
+
+    for (const struct sv_heap_node *n = st->queue.root; n; n = sv_heap_next(n)) {
+        uint64_t start = sv_latest_start_ns(sv_row_of_node(n)->request, step);
+
+        latest = start < latest ? start : latest;
+    }
+    return latest;
+}
+
 static bool ripe(const struct sv_sched *s, const struct sv_model *m, uint32_t step,
                  uint64_t now_ns, uint64_t *ret_retry_ns)
 {
@@ -63,7 +78,7 @@ static bool ripe(const struct sv_sched *s, const struct sv_model *m, uint32_t st
         st->queue.n >= sv_cost_worthwhile(&st->cost, m->max_batch))
         return true;
     until = st->waiting_ns + (uint64_t)st->cost.fixed_ns;
-    latest = sv_latest_start_ns(sv_queue_head(st, step), step);
+    latest = latest_hold_ns(st, step);
     if (latest < until)
         until = latest;
     if (until <= now_ns)

@@ -38,9 +38,9 @@ static inline struct sv_request *sv_request_of_deadline(struct sv_heap_node *n)
     return (void *)((char *)n - offsetof(struct sv_request, deadline_node));
 }
 
-static inline struct sv_row *sv_row_of_node(struct sv_heap_node *n)
+static inline struct sv_row *sv_row_of_node(const struct sv_heap_node *n)
 {
-    return (void *)((char *)n - offsetof(struct sv_row, node));
+    return (void *)((uintptr_t)n - offsetof(struct sv_row, node));
 }
 
 /* queue.c */

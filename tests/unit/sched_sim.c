@@ -334,6 +334,25 @@ static bool any_busy(const struct sim *s)
     return false;
 }
 
+/* When the most urgent of the rows that wait has to start. */
+static uint64_t smallest_slack_ns(const struct sim *s)
+{
+    uint64_t first = NEVER;
+
+    for (const struct sim_request *q = s->open; q; q = q->next) {
+        const struct sv_request *r = &q->base;
+
+        for (uint32_t i = 0; r->state == SV_REQUEST_RUNNING && i < r->n_rows; i++) {
+            const struct sv_row *row = &r->rows[i];
+            uint64_t cost = sv_cost_ns(&r->model->steps[row->stage + 1].cost, 1);
+
+            if (row->node.queued && r->deadline_ns - cost < first)
+                first = r->deadline_ns - cost;
+        }
+    }
+    return first;
+}
+
 /* Idle workers look for work; what is left queued is held for company that a busy worker
  * may bring, and not for ever. */
 static void dispatch(struct sim *s)
@@ -350,6 +369,7 @@ static void dispatch(struct sim *s)
             start_job(s, w);
         } else if (sv_sched_has_work(s->sched)) {
             assert_true(w->retry_ns > s->now && w->retry_ns != NEVER);
+            assert_true(w->retry_ns <= smallest_slack_ns(s));
             assert_true(any_busy(s));
         }
     }

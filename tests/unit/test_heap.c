@@ -71,6 +71,10 @@ static void removals_leave_the_others_in_order(void **state)
         assert_int_equal(h.n, n);
         if (round % 50 == 0 && n > 0) {
             uint64_t least = UINT64_MAX;
+            size_t n_seen = 0;
+            for (const struct sv_heap_node *p = h.root; p; p = sv_heap_next(p))
+                n_seen += p->queued && p >= nodes && p < nodes + N;
+            assert_int_equal(n_seen, n);
             for (size_t k = 0; k < N; k++)
                 if (nodes[k].queued && keys[k] < least)
                     least = keys[k];

@@ -1,6 +1,15 @@
 /* Which work the scheduler gives out next, and how much of it. */
 #include "sched_world.h"
 
+static void put_all_away(struct world *w, struct sv_request *r, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        (void)sv_sched_cancel(w->sched, &r[i], w->now);
+    for (size_t i = 0; i < n; i++)
+        put_away(w, &r[i]);
+    w->out.answer = NULL;
+}
+
 static void a_lone_request_never_waits(void **state)
 {
     struct sv_model *m = model_new("m", 3, 8);
@@ -199,6 +208,39 @@ static void a_deadline_ends_the_wait_for_company(void **state)
     world_done(&w, m);
 }
 
+static void the_most_urgent_row_ends_the_wait_wherever_it_stands(void **state)
+{
+    struct sv_model *m = model_new("m", 2, 8);
+    struct world w = world_new(2);
+    struct sv_job job[2] = { 0 };
+    struct sv_request r[3];
+    static const unsigned priority[3] = { 1, 8, 8 };
+    static const uint64_t allowed[3] = { 200 * MS, 50 * MS, 1000 * MS };
+
+    (void)state;
+    teach(m, 2, 30 * MS, 0);
+    for (size_t i = 0; i < 3; i++) {
+        sv_request_init(&r[i], m);
+        r[i].priority = priority[i];
+        r[i].deadline_ns = w.now + allowed[i];
+        submit(&w, &r[i]);
+    }
+    expect(&w, &job[0], SV_JOB_DECODE, 0, 2);
+    expect(&w, &job[1], SV_JOB_DECODE, 0, 1);
+    decode(&w, &job[0], 0);
+    expect(&w, &job[0], SV_JOB_STAGE, 0, 1); /* r[0] is due first */
+    run(&w, &job[0], 0, 0);
+    expect(&w, &job[0], SV_JOB_STAGE, 0, 1);
+    run(&w, &job[0], 0, 0);
+    assert_false(take(&w, &job[0])); /* r[2] may catch up, but r[1] has 20 ms */
+    assert_in_range(w.retry, w.now + 20 * MS - 10, w.now + 20 * MS + 10);
+    put_all_away(&w, r, 2);
+    (void)sv_sched_cancel(w.sched, &r[2], w.now);
+    decode(&w, &job[1], 0);
+    put_away(&w, &r[2]);
+    world_done(&w, m);
+}
+
 static void models_share_the_workers_by_time_not_by_requests(void **state)
 {
     struct sv_model *slow = model_new("slow", 1, 1), *fast = model_new("fast", 1, 1);
@@ -309,15 +351,6 @@ static size_t jobs_before(struct world *w, const struct sv_model *m, uint64_t el
     while (serve(w, elapsed) != m)
         n++;
     return n;
-}
-
-static void put_all_away(struct world *w, struct sv_request *r, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        (void)sv_sched_cancel(w->sched, &r[i], w->now);
-    for (size_t i = 0; i < n; i++)
-        put_away(w, &r[i]);
-    w->out.answer = NULL;
 }
 
 static void a_model_that_slept_may_not_make_up_for_it(void **state)
@@ -440,6 +473,7 @@ int main(void)
         cmocka_unit_test(a_higher_priority_overtakes_but_not_for_ever),
         cmocka_unit_test(survivors_wait_for_company_no_longer_than_it_could_save),
         cmocka_unit_test(a_deadline_ends_the_wait_for_company),
+        cmocka_unit_test(the_most_urgent_row_ends_the_wait_wherever_it_stands),
         cmocka_unit_test(models_share_the_workers_by_time_not_by_requests),
         cmocka_unit_test(a_queue_about_to_be_late_goes_before_a_deeper_one),
         cmocka_unit_test(rows_of_a_lone_request_do_not_wait_for_each_other),
