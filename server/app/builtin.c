@@ -34,6 +34,8 @@ enum al_status sv_builtin_add(struct sv_table *t, const char *alias, struct al_e
     if (s == AL_OK)
         s = add(t, SV_BUILTIN_SLEEP, "sleep", err);
     if (s == AL_OK)
+        s = add(t, SV_BUILTIN_TWO_EXITS, "two_exits", err);
+    if (s == AL_OK)
         s = add(t, SV_BUILTIN_NULL, "null", err);
     if (s == AL_OK)
         s = add(t, SV_BUILTIN_WORK, "work", err);
@@ -83,14 +85,18 @@ static void work_for(size_t n, const struct al_stage_row *rows)
         ;
 }
 
-void sv_builtin_run(const struct sv_served *m, size_t n, struct al_stage_row *rows)
+void sv_builtin_run(const struct sv_served *m, size_t stage, size_t n,
+                    struct al_stage_row *rows)
 {
-    if (m->builtin == SV_BUILTIN_SLEEP)
+    bool last = stage + 1 == m->n_exits;
+
+    if (m->builtin == SV_BUILTIN_SLEEP || (m->builtin == SV_BUILTIN_TWO_EXITS && last))
         sleep_for(n, rows);
     if (m->builtin == SV_BUILTIN_WORK)
         work_for(n, rows);
     for (size_t i = 0; i < n; i++) {
-        rows[i].evaluated = rows[i].leave = true;
+        rows[i].evaluated = true;
+        rows[i].leave = last;
         rows[i].score = 1;
         rows[i].top = 0;
     }

@@ -11,6 +11,7 @@
  */
 AL_MUST_CHECK enum al_status sv_builtin_add(struct sv_table *t, const char *alias,
                                             struct al_error *err);
-void sv_builtin_run(const struct sv_served *m, size_t n, struct al_stage_row *rows);
+void sv_builtin_run(const struct sv_served *m, size_t stage, size_t n,
+                    struct al_stage_row *rows);
 
 #endif

@@ -53,7 +53,7 @@
     TEXT(log_format, "logfmt", false, "logfmt or json")                                         \
     FLAG(triton_metrics, false, true, "add nv_inference_* to /metrics, for dashboards made for Triton") \
     TEXT(access_log, "", false, "one line a request: a file, - for stderr, empty for none")     \
-    FLAG(test_models, false, false, "serve identity_fp32, null, sleep and work, to test clients, queues and time-outs with") \
+    FLAG(test_models, false, false, "serve identity_fp32, null, sleep, two_exits and work, to test clients, queues and time-outs with") \
     TEXT(test_model_alias, "", false, "a further name for identity_fp32")
 /* clang-format on */
 

@@ -70,9 +70,20 @@ static void init_sync(struct sv_pool *pool)
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC); /* as uv_hrtime */
     pthread_cond_init(&pool->work, &monotonic);
+    pthread_cond_init(&pool->late, &monotonic);
     pthread_condattr_destroy(&monotonic);
     for (size_t i = 0; i < pool->n_workers; i++)
         pthread_mutex_init(&pool->workers[i].workspace_mutex, NULL);
+}
+
+static enum al_status start_late_thread(struct sv_pool *pool, struct al_error *err)
+{
+    int rc = pthread_create(&pool->late_thread, NULL, sv_pool_answer_late, pool);
+
+    if (rc != 0)
+        return al_fail(err, AL_NO_MEMORY, "thread for deadlines: error %d", rc);
+    pool->late_started = true;
+    return AL_OK;
 }
 
 static enum al_status start_workers(struct sv_pool *pool, struct al_error *err)
@@ -109,15 +120,15 @@ enum al_status sv_pool_new(const struct sv_pool_params *p, struct sv_pool **ret,
     pool->limits = p->decode;
     pool->n_workers = n;
     pool->collected_end = &pool->collected;
-    pool->armed_ns = UINT64_MAX;
     init_sync(pool);
     (void)uv_async_init(p->loop, &pool->wake, sv_pool_on_wake);
-    (void)uv_timer_init(p->loop, &pool->deadlines);
-    pool->wake.data = pool->deadlines.data = pool;
+    pool->wake.data = pool;
     s = start_workers(pool, err);
+    if (s == AL_OK)
+        s = start_late_thread(pool, err);
     if (s != AL_OK) {
         sv_pool_stop(pool);
-        return s; /* the handles still belong to the loop: the process ends now */
+        return s; /* the handle still belongs to the loop: the process ends now */
     }
     *ret = pool;
     return AL_OK;
@@ -128,12 +139,14 @@ void sv_pool_stop(struct sv_pool *pool)
     pthread_mutex_lock(&pool->mutex);
     pool->stopping = true;
     pthread_cond_broadcast(&pool->work);
+    pthread_cond_signal(&pool->late);
     pthread_mutex_unlock(&pool->mutex);
     for (size_t i = 0; i < pool->n_workers; i++)
         if (pool->workers[i].started)
             pthread_join(pool->workers[i].thread, NULL);
+    if (pool->late_started)
+        pthread_join(pool->late_thread, NULL);
     uv_close((uv_handle_t *)&pool->wake, NULL);
-    uv_close((uv_handle_t *)&pool->deadlines, NULL);
 }
 
 void sv_pool_free(struct sv_pool *pool)
@@ -145,6 +158,7 @@ void sv_pool_free(struct sv_pool *pool)
         pthread_mutex_destroy(&pool->workers[i].workspace_mutex);
     }
     pthread_cond_destroy(&pool->work);
+    pthread_cond_destroy(&pool->late);
     pthread_mutex_destroy(&pool->mutex);
     sv_sched_free(pool->sched);
     free(pool);

@@ -31,7 +31,7 @@ struct sv_pool_params {
 
 AL_MUST_CHECK enum al_status sv_pool_new(const struct sv_pool_params *p,
                                          struct sv_pool **ret, struct al_error *err);
-/* No call may be on its way. Joins the workers and closes the handles; the memory lives
+/* No call may be on its way. Joins the threads and closes the handle; the memory lives
  * until sv_pool_free, to be called when the loop has run out. */
 void sv_pool_stop(struct sv_pool *pool);
 void sv_pool_free(struct sv_pool *pool);

@@ -1,12 +1,14 @@
 /* pool_inside.h — inside of the pool, shared by its files only:
  *   pool.c       start, stop, and what any thread may ask
- *   pool_loop.c  what the loop does: submit, deadlines, finished calls
+ *   pool_loop.c  what the loop does: submit, finished calls
+ *   pool_late.c  what the thread does that answers when time is up
  *   worker.c     what a worker does: take, decode, run, encode */
 #ifndef SV_APP_POOL_INSIDE_H
 #define SV_APP_POOL_INSIDE_H
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <time.h>
 
 #include "server/app/crew.h"
 #include "server/app/pool.h"
@@ -32,10 +34,12 @@ struct sv_pool {
     struct sv_decode_limits limits;
 
     _Atomic(struct sv_call *) finished; /* stack, newest first */
-    atomic_bool rescheduled;            /* the loop's timer may be too late now */
     uv_async_t wake;
-    uv_timer_t deadlines;
-    uint64_t armed_ns; /* when `deadlines` fires; UINT64_MAX: never */
+
+    pthread_t late_thread;
+    bool late_started;
+    pthread_cond_t late;
+    uint64_t late_ns; /* when its thread looks again; 0: it is awake. By the mutex */
 
     struct sv_call *collected, **collected_end;
     size_t n_collected;
@@ -49,6 +53,30 @@ static inline void sv_pool_note_work(struct sv_pool *pool)
 {
     atomic_store(&pool->has_work, sv_sched_has_work(pool->sched));
 }
+
+/* Wakes the thread for deadlines when one is sooner than it knows. The mutex is held. */
+static inline void sv_pool_note_deadlines(struct sv_pool *pool)
+{
+    if (sv_sched_next_deadline(pool->sched) < pool->late_ns)
+        pthread_cond_signal(&pool->late);
+}
+
+/* Waits for `cond` until `until_ns`, UINT64_MAX: for ever. The mutex is held. */
+static inline void sv_pool_wait(struct sv_pool *pool, pthread_cond_t *cond,
+                                uint64_t until_ns)
+{
+    struct timespec at = { .tv_sec = (time_t)(until_ns / 1000000000U),
+                           .tv_nsec = (long)(until_ns % 1000000000U) };
+
+    if (until_ns == UINT64_MAX)
+        pthread_cond_wait(cond, &pool->mutex);
+    else
+        (void)pthread_cond_timedwait(cond, &pool->mutex, &at);
+}
+
+/* pool_late.c */
+/* The thread for deadlines, `arg` the pool. */
+void *sv_pool_answer_late(void *arg);
 
 /* pool_loop.c */
 void sv_pool_on_wake(uv_async_t *wake);

@@ -1,57 +1,11 @@
 #include "server/app/pool_inside.h"
 
-static void expire(uv_timer_t *timer);
-
-/* Takes the scheduler's next deadline into the timer, when it is sooner. */
-static void arm(struct sv_pool *pool, uint64_t deadline_ns)
-{
-    uint64_t now, ms;
-
-    if (deadline_ns >= pool->armed_ns)
-        return;
-    pool->armed_ns = deadline_ns;
-    now = uv_hrtime();
-    ms = deadline_ns > now ? (deadline_ns - now) / 1000000 + 1 : 0;
-
-    uv_update_time(pool->p.loop);
-    (void)uv_timer_start(&pool->deadlines, expire, ms, 0);
-}
-
-static void expire(uv_timer_t *timer)
-{
-    struct sv_pool *pool = timer->data;
-    struct sv_outbox out = { 0 };
-    uint64_t next_ns;
-
-    pool->armed_ns = UINT64_MAX;
-    pthread_mutex_lock(&pool->mutex);
-    sv_sched_expire(pool->sched, uv_hrtime(), &out);
-    next_ns = sv_sched_next_deadline(pool->sched);
-    pthread_mutex_unlock(&pool->mutex);
-    for (struct sv_request *r = out.answer; r; r = r->next)
-        sv_call_of(r)->accepts_gzip = false; /* no time for that on the loop */
-    sv_pool_deliver(pool, &out);
-    arm(pool, next_ns);
-}
-
-static uint64_t next_deadline(struct sv_pool *pool)
-{
-    uint64_t deadline_ns;
-
-    pthread_mutex_lock(&pool->mutex);
-    deadline_ns = sv_sched_next_deadline(pool->sched);
-    pthread_mutex_unlock(&pool->mutex);
-    return deadline_ns;
-}
-
 void sv_pool_on_wake(uv_async_t *wake)
 {
     struct sv_pool *pool = wake->data;
     struct sv_call *calls =
         atomic_exchange_explicit(&pool->finished, NULL, memory_order_acquire);
 
-    if (atomic_exchange(&pool->rescheduled, false))
-        arm(pool, next_deadline(pool));
     if (calls)
         pool->p.finished(pool->p.user, calls);
 }
@@ -65,7 +19,7 @@ void sv_pool_submit(struct sv_pool *pool, struct sv_call *c)
 }
 
 /* Submits the collected calls; returns those refused. */
-static struct sv_call *submit_all(struct sv_pool *pool, uint64_t *ret_deadline_ns)
+static struct sv_call *submit_all(struct sv_pool *pool)
 {
     struct sv_call *refused = NULL;
     uint64_t now;
@@ -82,8 +36,8 @@ static struct sv_call *submit_all(struct sv_pool *pool, uint64_t *ret_deadline_n
             refused = c;
         }
     }
-    *ret_deadline_ns = sv_sched_next_deadline(pool->sched);
     sv_pool_note_work(pool);
+    sv_pool_note_deadlines(pool);
     pthread_cond_signal(&pool->work); /* who takes work wakes the next for the rest */
     pthread_mutex_unlock(&pool->mutex);
     return refused;
@@ -109,15 +63,13 @@ static void encode_refusal(struct sv_call *c)
 void sv_pool_flush(struct sv_pool *pool)
 {
     struct sv_call *refused;
-    uint64_t deadline_ns;
 
     if (!pool->collected)
         return;
-    refused = submit_all(pool, &deadline_ns);
+    refused = submit_all(pool);
     pool->collected = NULL;
     pool->collected_end = &pool->collected;
     pool->n_collected = 0;
-    arm(pool, deadline_ns);
     for (struct sv_call *c = refused; c; c = c->next)
         encode_refusal(c);
     if (refused)

@@ -1,12 +1,9 @@
 #include <string.h>
 #include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "server/app/builtin.h"
 #include "server/app/pool_inside.h"
-
-#define NS_PER_S 1000000000U
 
 /* ---- finished calls, from any thread to the loop ---- */
 
@@ -75,9 +72,8 @@ static void reschedule(void *arg, struct sv_call *c, uint64_t deadline_ns,
 
     pthread_mutex_lock(&pool->mutex);
     sv_sched_set_limits(pool->sched, &c->request, priority, deadline_ns);
+    sv_pool_note_deadlines(pool);
     pthread_mutex_unlock(&pool->mutex);
-    atomic_store(&pool->rescheduled, true);
-    (void)uv_async_send(&pool->wake);
 }
 
 static void run_decode(struct sv_pool *pool, struct sv_job *job)
@@ -96,7 +92,7 @@ static void run_stage(struct sv_worker *w)
     const struct sv_served *m = sv_served_of(w->job.model);
 
     if (!m->package) {
-        sv_builtin_run(m, w->job.n, w->job.run);
+        sv_builtin_run(m, w->job.stage, w->job.n, w->job.run);
         return;
     }
     pthread_mutex_lock(&w->workspace_mutex);
@@ -116,18 +112,6 @@ static void run_job(struct sv_worker *w)
 }
 
 /* ---- the next job, or somebody else's ---- */
-
-/* Until `until_ns`, or for a signal. The mutex is held. */
-static void wait_for_work(struct sv_pool *pool, uint64_t until_ns)
-{
-    struct timespec at = { .tv_sec = (time_t)(until_ns / NS_PER_S),
-                           .tv_nsec = (long)(until_ns % NS_PER_S) };
-
-    if (until_ns == UINT64_MAX)
-        pthread_cond_wait(&pool->work, &pool->mutex);
-    else
-        (void)pthread_cond_timedwait(&pool->work, &pool->mutex, &at);
-}
 
 /* The mutex is held. */
 static void call_helpers(struct sv_worker *w)
@@ -186,7 +170,7 @@ static void be_idle(struct sv_pool *pool, uint64_t retry_ns)
     if (leader)
         help(pool, leader);
     else
-        wait_for_work(pool, retry_ns);
+        sv_pool_wait(pool, &pool->work, retry_ns);
 }
 
 /* Gives back the last job, takes the next. False: the pool stops. */

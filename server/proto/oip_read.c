@@ -52,9 +52,9 @@ static enum al_status find_output(const struct sv_served *m, const char *name,
 {
     if (strcmp(name, m->output_name) == 0)
         *ret = SV_OIP_MAIN;
-    else if (m->package && strcmp(name, "exit_index") == 0)
+    else if (sv_served_has_exits(m) && strcmp(name, "exit_index") == 0)
         *ret = SV_OIP_EXIT_INDEX;
-    else if (m->package && strcmp(name, "exit_score") == 0)
+    else if (sv_served_has_exits(m) && strcmp(name, "exit_score") == 0)
         *ret = SV_OIP_EXIT_SCORE;
     else
         return al_fail(err, AL_INVALID,

@@ -135,7 +135,7 @@ static void put_parameters(struct sv_text *t, const struct sv_call *c)
 {
     const struct sv_row *row = &c->request.rows[0];
 
-    if (!c->served->package || c->request.n_rows != 1)
+    if (!sv_served_has_exits(c->served) || c->request.n_rows != 1)
         return;
     sv_text_printf(t, ",\"parameters\":{\"exit\":%u,\"exit_name\":", row->exit);
     sv_text_json(t, sv_served_exit_name(c->served, row->exit),

@@ -69,7 +69,7 @@ enum al_status sv_served_new_builtin(enum sv_builtin builtin, const char *name,
     s->output_name = "OUTPUT0";
     s->input_shape = (struct al_shape){ .rank = 2, .dims = { 1, 1 } };
     s->n_classes = 1;
-    s->n_exits = 1;
+    s->n_exits = builtin == SV_BUILTIN_TWO_EXITS ? 2 : 1;
     s->row_bytes = sizeof(float);
     s->max_batch = BUILTIN_MAX_BATCH;
     s->max_threads = 1;
@@ -111,9 +111,18 @@ const struct sv_served *sv_served_of(const struct sv_model *m)
     return m->payload;
 }
 
+bool sv_served_has_exits(const struct sv_served *s)
+{
+    return s->package || s->n_exits > 1;
+}
+
 const char *sv_served_exit_name(const struct sv_served *s, size_t exit)
 {
-    return s->package ? al_model_stage(s->package->model, exit).exit_name : "only";
+    if (s->package)
+        return al_model_stage(s->package->model, exit).exit_name;
+    if (s->n_exits == 1)
+        return "only";
+    return exit == 0 ? "first" : "last";
 }
 
 const char *sv_served_label(const struct sv_served *s, size_t class_index)

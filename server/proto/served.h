@@ -3,6 +3,7 @@
 #ifndef SV_PROTO_SERVED_H
 #define SV_PROTO_SERVED_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -14,10 +15,11 @@ struct sv_model;
 /* Test models need no package. */
 enum sv_builtin {
     SV_BUILTIN_NONE,
-    SV_BUILTIN_IDENTITY, /* answers what it is given, any shape */
-    SV_BUILTIN_NULL,     /* looks at nothing, answers 0: what the server itself costs */
-    SV_BUILTIN_SLEEP,    /* holds a worker for the milliseconds in its input */
-    SV_BUILTIN_WORK      /* computes for the microseconds in its input, row by row */
+    SV_BUILTIN_IDENTITY,  /* answers what it is given, any shape */
+    SV_BUILTIN_NULL,      /* looks at nothing, answers 0: what the server itself costs */
+    SV_BUILTIN_SLEEP,     /* holds a worker for the milliseconds in its input */
+    SV_BUILTIN_TWO_EXITS, /* answers at once; sleeps before its second exit */
+    SV_BUILTIN_WORK       /* computes for the microseconds in its input, row by row */
 };
 
 struct sv_served {
@@ -49,6 +51,8 @@ AL_MUST_CHECK enum al_status sv_served_to_model(struct sv_served *s,
                                                 struct al_error *err);
 const struct sv_served *sv_served_of(const struct sv_model *m);
 
+/* Whether answers tell where they left; most test models have nothing to tell. */
+bool sv_served_has_exits(const struct sv_served *s);
 /* "branch1". */
 const char *sv_served_exit_name(const struct sv_served *s, size_t exit);
 /* NULL without labels. */

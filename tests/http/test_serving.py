@@ -120,6 +120,46 @@ class Overload(DaemonCase):
             t.join()
 
 
+class Forced(DaemonCase):
+    """The deadline passes while the only worker is before the second exit: what is known goes out."""
+    options = {"test_models": "true", "workers": 1}
+    PATH = "/v2/models/two_exits/infer"
+
+    def setUp(self):
+        self.assertEqual(self.ask("POST", SLEEP, nap(1))[0], 200)  # the worker is free
+        self.runs = self.last_runs()
+
+    def last_runs(self):
+        """Runs of the last stage that are over."""
+        return self.daemon.metric('alight_stage_duration_seconds_count.*two_exits.*stage="1"')
+
+    def two_exits(self, ms, n=1, **parameters):
+        """Exit indices and scores of n rows."""
+        body = json.loads(tensor([ms] * n, [n, 1], **parameters))
+        body["outputs"] = [{"name": "exit_index"}, {"name": "exit_score"}]
+        status, a = self.daemon.json("POST", self.PATH, json.dumps(body))
+        self.assertEqual(status, 200, a)
+        return [o["data"] for o in a["outputs"]]
+
+    def test_the_best_answers_so_far_go_out_at_the_deadline(self):
+        for n in (1, 32):  # one batch
+            self.setUp()
+            forced = self.daemon.metric("alight_forced_exits_total")
+            self.assertEqual(self.two_exits(4000, n, deadline_us=500000), [[0] * n, [1] * n])
+            self.assertEqual(self.last_runs(), self.runs, "answered only when the run was over")
+            self.assertEqual(self.daemon.metric("alight_forced_exits_total"), forced + n)
+
+    def test_an_answer_says_that_it_was_forced(self):
+        status, a = self.daemon.json("POST", self.PATH, nap(4000, deadline_us=500000))
+        self.assertEqual(status, 200, a)
+        self.assertEqual(a["parameters"],
+                         {"exit": 0, "exit_name": "first", "score": 1, "forced": True})
+
+    def test_with_time_enough_the_last_exit_answers(self):
+        self.assertEqual(self.two_exits(1, 3), [[1] * 3, [1] * 3])
+        self.assertEqual(self.last_runs(), self.runs + 1)
+
+
 class TestModels(DaemonCase):
     options = {"test_models": "true", "test_model_alias": "echo"}
 
