@@ -9,10 +9,10 @@
 #include <sys/stat.h>
 #include <uv.h>
 
+#include "server/app/warmup.h"
 #include "server/proto/served.h"
 
-#define CARRY_ALIGNMENT 64
-#define MAX_PACKAGES    4096
+#define MAX_PACKAGES 4096
 
 /* ---- what has changed ---- */
 
@@ -54,35 +54,6 @@ static bool is_known(const struct sv_load *l, uint32_t version, uint64_t stamp)
 
 /* ---- one version ---- */
 
-#define NO_SCORE 2 /* none is as high: every branch is computed and nothing leaves */
-
-/* One row of zeros through every stage and branch: pages touched, caches filled, and a
- * model that cannot run fails here. */
-static enum al_status warm_up(const struct al_model *m, struct al_error *err)
-{
-    size_t bytes = (al_model_row_bytes(m) + CARRY_ALIGNMENT - 1) / CARRY_ALIGNMENT;
-    void *row = aligned_alloc(CARRY_ALIGNMENT, (bytes + 1) * CARRY_ALIGNMENT);
-    struct al_workspace *ws = al_workspace_new();
-    struct al_exit_rule rule = al_exit_rule_full();
-    struct al_stage_row run = { .row = row, .rule = &rule };
-    enum al_status s = AL_OK;
-
-    if (!row || !ws)
-        s = al_fail(err, AL_NO_MEMORY, "warm-up");
-    else
-        s = al_workspace_reserve(ws, m, err);
-    if (s == AL_OK) {
-        memset(row, 0, (bytes + 1) * CARRY_ALIGNMENT);
-        for (size_t k = 0; k < AL_MAX_EXITS; k++)
-            rule.threshold[k] = NO_SCORE;
-        for (size_t k = 0; k < al_model_n_stages(m); k++)
-            al_stage_run(m, ws, k, 1, &run, NULL);
-    }
-    al_workspace_free(ws);
-    free(row);
-    return s;
-}
-
 static enum al_status load_version(const struct sv_load *l, const char *dir,
                                    const struct sv_loaded *v, struct sv_model **ret,
                                    struct al_error *err)
@@ -93,6 +64,7 @@ static enum al_status load_version(const struct sv_load *l, const char *dir,
                                            .max_threads = sv_pool_team_threads(l->pool) };
     struct pk_package *package = NULL;
     struct sv_served *served = NULL;
+    struct sv_model *model = NULL;
     enum al_status s = pk_package_load(dir, v->version, &params, &package, err);
 
     if (s != AL_OK)
@@ -104,14 +76,20 @@ static enum al_status load_version(const struct sv_load *l, const char *dir,
     }
     served->stamp = v->stamp;
     served->max_threads = params.max_threads;
-    s = warm_up(package->model, err);
+    s = sv_pool_prepare(l->pool, served, err);
     if (s == AL_OK)
-        s = sv_pool_prepare(l->pool, served, err);
-    if (s == AL_OK)
-        s = sv_served_to_model(served, ret, err);
-    if (s != AL_OK)
+        s = sv_served_to_model(served, &model, err);
+    if (s != AL_OK) {
         sv_served_free(served);
-    return s;
+        return s;
+    }
+    s = sv_warm_up(model, err);
+    if (s != AL_OK) {
+        sv_model_unref(model);
+        return s;
+    }
+    *ret = model;
+    return AL_OK;
 }
 
 void sv_load_run(struct sv_load *l)

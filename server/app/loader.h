@@ -1,5 +1,5 @@
 /* loader.h — loads packages off the loop, one at a time, and publishes them on it. A
- * package is read, its kernels chosen, one row run and the workers' workspaces made large
+ * package is read, its kernels chosen, some rows run and the workers' workspaces made large
  * enough before anybody can ask for it; a failed load leaves the old one serving. Loop
  * thread only; the work itself (load.h) runs on libuv's thread pool. */
 #ifndef SV_APP_LOADER_H
