@@ -82,7 +82,7 @@ static enum al_status fail_unserved(const struct sv_app *app, const char *name,
 
         if (strcmp(e->name, name) != 0 || (version && e->version && e->version != number))
             continue;
-        if (e->state == SV_MODEL_UNAVAILABLE)
+        if (e->state == SV_MODEL_UNAVAILABLE || e->state == SV_MODEL_UNLOADING)
             return al_fail(err, AL_UNAVAILABLE, "model '%s' is not available: %s", name,
                            e->reason);
         if (e->state == SV_MODEL_LOADING)

@@ -80,7 +80,8 @@ void sv_api_index(struct sv_exchange *x)
     sv_api_json(x, 200, &t);
 }
 
-static void on_loaded(void *arg, const struct al_error *err)
+/* The end of a load or an unload. */
+static void on_done(void *arg, const struct al_error *err)
 {
     struct sv_exchange *x = arg;
 
@@ -128,24 +129,20 @@ void sv_api_load(struct sv_exchange *x)
         return;
     }
     sv_exchange_park(x);
-    sv_loader_load(app->loader, name, on_loaded, x);
+    sv_loader_load(app->loader, name, on_done, x);
 }
 
+/* No request lives for longer than the deadline: who waits twice that waits for a worker
+ * that does not come back. */
 void sv_api_unload(struct sv_exchange *x)
 {
     struct sv_app *app = sv_app_of(x);
-    const char *name = x->args.value[0];
-    struct al_error err;
 
     if (!may_change(x))
         return;
-    if (sv_loader_unload(app->loader, name)) {
-        sv_reply_static(&x->reply, 200, "{}", NULL);
-        return;
-    }
-    (void)al_fail(&err, AL_NOT_FOUND, "Request for unknown model: '%s' is not found",
-                  name);
-    sv_api_fail(x, &err);
+    sv_exchange_park(x);
+    sv_loader_unload(app->loader, x->args.value[0],
+                     2 * app->config.deadline_ms * UINT64_C(1000000), on_done, x);
 }
 
 /* ---- TensorFlow Serving's status ---- */
@@ -155,6 +152,15 @@ static bool is_asked_for(const struct sv_exchange *x, const struct sv_entry *e)
 {
     return strcmp(e->name, x->args.value[0]) == 0 &&
            (x->args.n < 2 || strtoul(x->args.value[1], NULL, 10) == e->version);
+}
+
+static const char *status_name(const struct sv_entry *e)
+{
+    if (e->model)
+        return "AVAILABLE";
+    if (e->state == SV_MODEL_LOADING || e->state == SV_MODEL_UNLOADING)
+        return sv_model_state_name(e->state);
+    return "END";
 }
 
 void sv_api_status(struct sv_exchange *x)
@@ -179,11 +185,7 @@ void sv_api_status(struct sv_exchange *x)
         sv_text_printf(&t,
                        "%s{\"version\":\"%u\",\"state\":\"%s\",\"status\":"
                        "{\"error_code\":\"%s\",\"error_message\":",
-                       comma, e->version,
-                       serves                         ? "AVAILABLE"
-                       : e->state == SV_MODEL_LOADING ? "LOADING"
-                                                      : "END",
-                       serves ? "OK" : "UNAVAILABLE");
+                       comma, e->version, status_name(e), serves ? "OK" : "UNAVAILABLE");
         sv_text_json(&t, e->reason, strlen(e->reason));
         sv_text_str(&t, "}}");
         comma = ",";

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "server/app/load.h"
+#include "server/app/unload.h"
 #include "server/core/model.h"
 #include "server/proto/served.h"
 
@@ -36,6 +37,7 @@ struct sv_loader {
     size_t n_asked;
     bool cancelled;
     bool folder_failed; /* at the last scan */
+    struct sv_unloads unloads;
 };
 
 struct sv_loader *sv_loader_new(const struct sv_loader_params *p)
@@ -56,7 +58,7 @@ void sv_loader_free(struct sv_loader *l)
 
 bool sv_loader_is_idle(const struct sv_loader *l)
 {
-    return !l->busy && !l->first;
+    return !l->busy && !l->first && !l->unloads.first;
 }
 
 static void start_next(struct sv_loader *l);
@@ -295,6 +297,7 @@ void sv_loader_cancel(struct sv_loader *l)
         next = j->next;
         finish(j, &err);
     }
+    sv_unloads_cancel(&l->unloads);
 }
 
 static bool is_listed(const char *name, char **names, size_t n)
@@ -305,35 +308,23 @@ static bool is_listed(const char *name, char **names, size_t n)
     return false;
 }
 
-/* Unloaded on demand: only a load by name brings it back. */
-#define REASON_UNLOADED "unloaded"
-
-bool sv_loader_unload(struct sv_loader *l, const char *name)
+void sv_loader_unload(struct sv_loader *l, const char *name, uint64_t limit_ns,
+                      sv_loaded_fn done, void *arg)
 {
-    bool found = false;
+    const struct sv_unload_params p = { .loop = l->p.loop,
+                                        .table = l->p.table,
+                                        .name = name,
+                                        .limit_ns = limit_ns,
+                                        .done = done,
+                                        .arg = arg };
+    struct al_error err;
 
-    for (size_t i = 0; i < sv_table_n(l->p.table); i++) {
-        const struct sv_entry *e = sv_table_at(l->p.table, i);
-
-        if (strcmp(e->name, name) != 0 || !e->model)
-            continue;
-        found |= sv_table_set(l->p.table, name, e->version, SV_MODEL_UNAVAILABLE,
-                              REASON_UNLOADED, NULL) == AL_OK;
+    if (!l->cancelled) {
+        sv_unload(&l->unloads, &p);
+        return;
     }
-    if (found)
-        sv_log(l->p.log, SV_INFO, "model unloaded", SV_TEXT("model", name));
-    return found;
-}
-
-static bool is_unloaded(const struct sv_loader *l, const char *name)
-{
-    for (size_t i = 0; i < sv_table_n(l->p.table); i++) {
-        const struct sv_entry *e = sv_table_at(l->p.table, i);
-
-        if (strcmp(e->name, name) == 0 && strcmp(e->reason, REASON_UNLOADED) == 0)
-            return true;
-    }
-    return false;
+    (void)al_fail(&err, AL_UNAVAILABLE, "the server is stopping");
+    done(arg, &err);
 }
 
 /* Packages that are in the table but not on the disk any more. */
@@ -370,7 +361,7 @@ static void scan(struct sv_loader *l, enum cause cause, sv_loaded_fn done, void 
     }
     drop_missing(l, names, n);
     for (size_t i = 0; i < n; i++)
-        if (!is_unloaded(l, names[i]))
+        if (!sv_is_unloaded(l->p.table, names[i]))
             (void)queue(l, names[i], cause, NULL, NULL, &err);
     sv_load_list_free(names, n);
     if (queue(l, NULL, cause, done, arg, &err) != AL_OK && done)
@@ -390,7 +381,7 @@ void sv_loader_poll(struct sv_loader *l)
 
 bool sv_loader_has_failed(const struct sv_entry *e)
 {
-    return e->state == SV_MODEL_UNAVAILABLE && strcmp(e->reason, REASON_UNLOADED) != 0;
+    return e->state == SV_MODEL_UNAVAILABLE && !sv_unload_is_reason(e);
 }
 
 bool sv_loader_folder_failed(const struct sv_loader *l)

@@ -1,7 +1,7 @@
 /* loader.h — loads packages off the loop, one at a time, and publishes them on it. A
- * package is read, its kernels chosen, some rows run and the workers' workspaces made large
- * enough before anybody can ask for it; a failed load leaves the old one serving. Loop
- * thread only; the work itself (load.h) runs on libuv's thread pool. */
+ * package is read, its kernels chosen, some rows run and the workers' workspaces made
+ * large enough before anybody can ask for it; a failed load leaves the old one serving.
+ * Loop thread only; the work itself (load.h) runs on libuv's thread pool. */
 #ifndef SV_APP_LOADER_H
 #define SV_APP_LOADER_H
 
@@ -44,8 +44,9 @@ bool sv_loader_has_failed(const struct sv_entry *e);
 /* Whether the folder could not be read when it was last looked at. */
 bool sv_loader_folder_failed(const struct sv_loader *l);
 /* Takes every version of `name` out of service, until it is loaded by name again; what is
- * in flight finishes. False: there is none. */
-bool sv_loader_unload(struct sv_loader *l, const char *name);
+ * in flight finishes, `done` is called when the memory is free (see unload.h). */
+void sv_loader_unload(struct sv_loader *l, const char *name, uint64_t limit_ns,
+                      sv_loaded_fn done, void *arg);
 /* Nothing more is loaded: what is queued ends with AL_UNAVAILABLE, what is under way is
  * finished. */
 void sv_loader_cancel(struct sv_loader *l);

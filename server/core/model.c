@@ -46,6 +46,11 @@ void sv_model_unref(struct sv_model *m)
     free(m);
 }
 
+bool sv_model_is_last(struct sv_model *m)
+{
+    return atomic_load_explicit(&m->n_refs, memory_order_acquire) == 1;
+}
+
 void sv_model_inherit(struct sv_model *m, const struct sv_model *old)
 {
     if (m->n_stages != old->n_stages)

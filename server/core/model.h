@@ -63,6 +63,8 @@ struct sv_model {
 struct sv_model *sv_model_new(const struct sv_model_params *p);
 struct sv_model *sv_model_ref(struct sv_model *m);
 void sv_model_unref(struct sv_model *m);
+/* Whether the caller's reference is the only one. */
+bool sv_model_is_last(struct sv_model *m);
 
 /* `m`, which has had no request yet, goes on counting where `old` stands, when both have
  * as many stages. */

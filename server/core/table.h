@@ -17,6 +17,7 @@ struct sv_table;
 #define SV_MODEL_STATE_LIST(X) \
     X(LOADING, "LOADING")      \
     X(READY, "READY")          \
+    X(UNLOADING, "UNLOADING")  \
     X(UNAVAILABLE, "UNAVAILABLE")
 
 enum sv_model_state {

@@ -42,6 +42,12 @@ def wait_until(condition, limit=30):
         time.sleep(0.01)
 
 
+def state(daemon, name):
+    """As the repository index has it."""
+    index = daemon.json("POST", "/v2/repository/index")[1]
+    return next(m["state"] for m in index if m["name"] == name)
+
+
 class Watched(unittest.TestCase):
     def setUp(self):
         self.folder = tempfile.TemporaryDirectory()
@@ -87,12 +93,57 @@ class InFlight(DaemonCase):
         wait_until(lambda: d.stats()["in_flight"]["images"] == 1)
         waiting = [Request(d, "POST", classify(), IMAGE) for _ in range(3)]
         wait_until(lambda: d.stats()["in_flight"]["images"] == 4)
-        self.assertEqual(d.ask("POST", f"/v2/repository/models/{MODEL}/unload")[0], 200)
-        self.assertEqual(d.ask("POST", classify(), IMAGE)[0], 503)
+        unload = Request(d, "POST", f"/v2/repository/models/{MODEL}/unload")
+        wait_until(lambda: d.ask("POST", classify(), IMAGE)[0] == 503)
+        self.assertEqual(state(d, MODEL), "UNLOADING")
+        self.assertTrue(unload.is_alive(), "answered while requests held the model")
         self.assertEqual(d.stats()["in_flight"]["images"], 4)
+        unload.join()
+        self.assertEqual(unload.answer[0], 200)
+        self.assertEqual(state(d, MODEL), "UNAVAILABLE")
         for request in [busy, *waiting]:
             request.join()
             self.assertEqual(request.answer[0], 200)
+        self.assertEqual(d.ask("POST", f"/v2/repository/models/{MODEL}/load")[0], 200)
+
+    def test_a_load_may_overtake_an_unload(self):
+        d = self.daemon
+        busy = Request(d, "POST", SLEEP, nap(1500))
+        wait_until(lambda: d.stats()["in_flight"]["images"] == 1)
+        waiting = Request(d, "POST", classify(), IMAGE)
+        wait_until(lambda: d.stats()["in_flight"]["images"] == 2)
+        unload = Request(d, "POST", f"/v2/repository/models/{MODEL}/unload")
+        wait_until(lambda: state(d, MODEL) == "UNLOADING")
+        load = Request(d, "POST", f"/v2/repository/models/{MODEL}/load")
+        for request in (busy, waiting, unload, load):
+            request.join()
+            self.assertEqual(request.answer[0], 200)
+        self.assertEqual(state(d, MODEL), "READY")
+
+
+class Held(DaemonCase):
+    options = {"test_models": "true", "workers": 1, "deadline_ms": 500}
+
+    def test_an_unload_that_waits_too_long_says_so(self):
+        d = self.daemon
+        busy = Request(d, "POST", SLEEP, nap(4000))
+        wait_until(lambda: d.stats()["in_flight"]["images"] == 1)
+        unload = d.ask("POST", "/v2/repository/models/sleep/unload")
+        self.assert_error(unload, 504, "'sleep'", "1 s")
+        self.assertEqual(state(d, "sleep"), "UNAVAILABLE")
+        busy.join()
+        self.assertEqual(busy.answer[0], 504)
+
+    def test_the_end_of_the_server_ends_the_wait(self):
+        d = Daemon(test_models="true", workers=1, lame_duck_ms=0)
+        busy = Request(d, "POST", SLEEP, nap(2000))
+        wait_until(lambda: d.stats()["in_flight"]["images"] == 1)
+        unload = Request(d, "POST", "/v2/repository/models/sleep/unload")
+        wait_until(lambda: state(d, "sleep") == "UNLOADING")
+        self.assertEqual(d.stop(), 0)
+        unload.join()
+        busy.join()
+        self.assertEqual((unload.answer[0], busy.answer[0]), (503, 200))
 
 
 class Bytes(DaemonCase):
