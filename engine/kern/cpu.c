@@ -2,6 +2,14 @@
 
 #include <stddef.h>
 #include <string.h>
+#if HAVE_X86
+#include <asm/prctl.h>
+#include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define XFEATURE_XTILE_DATA 18
+#endif
 
 static const struct {
     const char *name;
@@ -14,6 +22,21 @@ static const struct {
 #define N_LEVELS (sizeof(levels) / sizeof(levels[0]))
 
 #if HAVE_X86
+/* AMX-BF16 and AMX-TILE, from CPUID (compilers know them since gcc 12, clang not yet);
+ * the operating system's consent; and its leave to use the 8 KB of tile data, which Linux
+ * gives to a process that asks. */
+static bool detect_amx(void)
+{
+    const unsigned features = 1U << 22 | 1U << 24, state = 3U << 17;
+    unsigned a, b, c, d, xcr0, high;
+
+    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || (d & features) != features)
+        return false;
+    __asm__ volatile("xgetbv" : "=a"(xcr0), "=d"(high) : "c"(0));
+    return (xcr0 & state) == state &&
+           syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILE_DATA) == 0;
+}
+
 /* The compiler's run-time check includes the operating system's consent (XCR0). */
 unsigned al_cpu_detect(void)
 {
@@ -28,6 +51,8 @@ unsigned al_cpu_detect(void)
         flags |= AL_CPU_AVX512;
     if (flags & AL_CPU_AVX512 && __builtin_cpu_supports("avx512bf16"))
         flags |= AL_CPU_AVX512_BF16;
+    if (flags & AL_CPU_AVX512_BF16 && detect_amx())
+        flags |= AL_CPU_AMX;
     return flags;
 }
 #else

@@ -1,5 +1,5 @@
 /* cpu.h — which instruction sets there are, and which of them may be used. Pure but for
- * CPUID. */
+ * CPUID and the request to use AMX. */
 #ifndef AL_KERN_CPU_H
 #define AL_KERN_CPU_H
 
@@ -20,7 +20,7 @@ enum al_cpu_flags {
 };
 #define AL_CPU_ALL 0xffU
 
-/* What this machine has and its operating system lets us use. */
+/* What this machine has and its system lets us use; for AMX Linux is asked here. */
 unsigned al_cpu_detect(void);
 /* "scalar", "avx2", "avx512", "avx512_bf16" or "amx": that level and all below; "native":
  * all. False on another word. The result is a mask for the detected flags. */
