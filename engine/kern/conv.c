@@ -1,6 +1,7 @@
 #include "engine/kern/conv.h"
 
 #include "engine/kern/isa.h"
+#include "engine/kern/isa_amx.h"
 
 static const struct al_conv_algo *const algos[] = {
 #define Y(family, isa) &al_conv_##family##_##isa,
@@ -8,7 +9,10 @@ static const struct al_conv_algo *const algos[] = {
     AL_ISA_LIST(X)
 #undef X
 #define X(isa) AL_BF16_FAMILIES(Y, isa)
-    AL_BF16_ISA_LIST(X)
+        AL_BF16_ISA_LIST(X)
+#undef X
+#define X(isa) AL_AMX_FAMILIES(Y, isa)
+            AL_AMX_ISA_LIST(X)
 #undef X
 #undef Y
 };

@@ -12,6 +12,7 @@
 #include "engine/kern/cpu.h"
 
 unsigned check_level;
+bool check_is_emulated;
 
 static uint64_t state = 0x9e3779b97f4a7c15U;
 
@@ -180,13 +181,49 @@ size_t check_tables(const struct al_kern *ret[2])
     for (int32_t block = 8; block <= 16; block += 8) {
         const struct al_kern *k = al_kern_get(check_level, block);
         assert_non_null(k);
-        if (is_of_level(k->cpu_flags))
+        if (is_of_level(k->cpu_flags) && !check_is_emulated)
             ret[n++] = k;
     }
     return n;
 }
 
-bool check_algo_is_of_level(const struct al_conv_algo *a)
+const struct al_conv_algo *check_algo_next(size_t *at)
 {
-    return is_of_level(a->cpu_flags);
+    size_t n;
+    const struct al_conv_algo *const *algos =
+        check_is_emulated ? check_emulated(&n) : al_conv_algos(&n);
+
+    while (*at < n) {
+        const struct al_conv_algo *a = algos[(*at)++];
+        if (is_of_level(a->cpu_flags))
+            return a;
+    }
+    return NULL;
 }
+
+bool check_is_amx(void)
+{
+    return check_is_emulated || check_level & AL_CPU_AMX;
+}
+
+/* Names differ in the instruction set only: "direct_x3-amx", "direct_x3-amx_emulated". */
+const struct al_conv_algo *check_twin(const struct al_conv_algo *a)
+{
+    const size_t length = strcspn(a->name, "-") + 1;
+    size_t n;
+    const struct al_conv_algo *const *twins = check_emulated(&n);
+
+    for (size_t i = 0; a->cpu_flags & AL_CPU_AMX && i < n; i++) {
+        if (strncmp(twins[i]->name, a->name, length) == 0)
+            return twins[i];
+    }
+    return NULL;
+}
+
+#if !HAVE_X86
+const struct al_conv_algo *const *check_emulated(size_t *ret_n)
+{
+    *ret_n = 0;
+    return NULL;
+}
+#endif

@@ -10,8 +10,10 @@
 #include "engine/kern/conv.h"
 #include "engine/kern/kern.h"
 
-/* Flags of the level under test ("scalar", "avx2", ...), set by main. */
+/* Flags of the level under test ("scalar", "avx2", ...), set by main; and whether it is
+ * the emulation of AMX instead of that level. */
 extern unsigned check_level;
+extern bool check_is_emulated;
 
 /* Uniform in [-1, 1), the same sequence in every run. */
 float check_random(void);
@@ -43,7 +45,14 @@ float reference_act(float x, enum al_conv_act act, float a, float b);
 
 /* The kernel tables and algorithms of the level under test. */
 size_t check_tables(const struct al_kern *ret[2]);
-bool check_algo_is_of_level(const struct al_conv_algo *a);
+/* The next convolution under test; `*at` starts at 0. NULL after the last. */
+const struct al_conv_algo *check_algo_next(size_t *at);
+/* Whether AMX is under test, its instructions or their emulation. */
+bool check_is_amx(void);
+/* The emulation of an algorithm of AMX; NULL for any other. */
+const struct al_conv_algo *check_twin(const struct al_conv_algo *a);
+/* amx_emulated.c; none where this build has no AVX-512. */
+const struct al_conv_algo *const *check_emulated(size_t *ret_n);
 
 /* Test groups: each returns the number of failures. */
 int check_conv(void);
@@ -51,6 +60,7 @@ int check_map(void);
 int check_pool(void);
 int check_fc(void);
 int check_bf16(void);
+int check_amx(void);
 
 /* bench.c: prints time and speed of the layers whose name contains `filter`. */
 int bench(const char *filter);

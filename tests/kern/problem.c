@@ -23,10 +23,11 @@ static size_t out_floats(const struct al_conv_shape *s)
 
 static bool is_bf16_level(void)
 {
-    return check_level & AL_CPU_AVX512_BF16;
+    return check_level & AL_CPU_AVX512_BF16 && !check_is_amx();
 }
 
-/* On the level of bfloat16 they are such numbers, so that products are exact. */
+/* On the level of bfloat16 they are such numbers, so that products are exact. On that of
+ * AMX they are not, or splitting them would not be tested. */
 static float *random_floats(size_t n)
 {
     float *p = malloc(n * sizeof(float));
@@ -94,7 +95,7 @@ static void pool_result(const struct al_conv_shape *s, float *y)
     }
 }
 
-static void problem_fill(struct problem *p)
+void problem_fill(struct problem *p)
 {
     const struct al_conv_shape *s = &p->s;
 
@@ -111,7 +112,7 @@ static void problem_fill(struct problem *p)
     }
 }
 
-static void problem_done(struct problem *p)
+void problem_done(struct problem *p)
 {
     free(p->weights);
     free(p->bias);
@@ -222,6 +223,8 @@ static float tolerance(const struct problem *p, const struct al_conv_algo *a)
 
     if (a->precision == AL_CONV_BF16 && strncmp(a->name, "winograd", 8) == 0)
         return 0.04F * sqrtf((float)n); /* transformed data are rounded */
+    if (a->precision == AL_CONV_BF16 && check_is_amx())
+        return 5e-3F * (1.0F + sqrtf((float)n)); /* so are these */
     return (a->precision != AL_CONV_FAST ? 1e-6F : 1e-5F) * (2.0F + 0.05F * (float)n);
 }
 
@@ -252,6 +255,41 @@ static void check_in_place(struct prepared *q, const struct guarded *want)
     check_same_bits(q->algo->name, y, want->data, want->n);
 }
 
+float problem_error(const struct al_conv_algo *a, const struct problem *p)
+{
+    struct prepared q = prepare(a, p);
+    const struct al_map m = out_map(p);
+    const size_t n = out_floats(&p->s);
+    float most = 0, largest = 0;
+    struct guarded y;
+    const int row = 0;
+
+    run(&q, 1, &row, false, &y);
+    struct guarded plain = unblock_picture(&m, a->block, y.data);
+    for (size_t i = 0; i < n; i++) {
+        most = fmaxf(most, fabsf(plain.data[i] - p->want[row][i]));
+        largest = fmaxf(largest, fabsf(p->want[row][i]));
+    }
+    guarded_free(&plain);
+    guarded_free(&y);
+    prepared_done(&q);
+    return most / largest;
+}
+
+/* The emulation of AMX computes the same bits. */
+static void check_emulation(const struct al_conv_algo *twin, const struct problem *p,
+                            const struct guarded *want)
+{
+    struct prepared q = prepare(twin, p);
+    struct guarded y;
+    const int row = 0;
+
+    run(&q, 1, &row, false, &y);
+    check_same_bits(twin->name, y.data, want->data, want->n);
+    guarded_free(&y);
+    prepared_done(&q);
+}
+
 static void check_algo(const struct al_conv_algo *a, const struct problem *p)
 {
     struct prepared q = prepare(a, p);
@@ -272,6 +310,8 @@ static void check_algo(const struct al_conv_algo *a, const struct problem *p)
     }
     if (p->with_add && halos_equal(&p->s.add_halo, &p->s.out_halo))
         check_in_place(&q, &alone[0]);
+    if (check_twin(a))
+        check_emulation(check_twin(a), p, &alone[0]);
     for (int r = 0; r < N_ROWS; r++)
         guarded_free(&alone[r]);
     prepared_done(&q);
@@ -279,17 +319,16 @@ static void check_algo(const struct al_conv_algo *a, const struct problem *p)
 
 void check_problem(struct problem *p)
 {
-    size_t n, n_fit = 0;
-    const struct al_conv_algo *const *algos = al_conv_algos(&n);
+    size_t at = 0, n_fit = 0;
 
     problem_fill(p);
-    for (size_t i = 0; i < n; i++) {
-        if (!check_algo_is_of_level(algos[i]) || !algos[i]->fits(&p->s))
+    for (const struct al_conv_algo *a; (a = check_algo_next(&at));) {
+        if (!a->fits(&p->s))
             continue;
-        check_algo(algos[i], p);
+        check_algo(a, p);
         n_fit++;
     }
-    assert_true(n_fit >= 1 || is_bf16_level());
+    assert_true(n_fit >= 1 || is_bf16_level() || check_is_amx());
     problem_done(p);
 }
 

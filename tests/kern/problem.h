@@ -20,8 +20,14 @@ struct problem {
 };
 
 /* Every algorithm of the level that fits; at least one does, unless the level adds only
- * special ones (bfloat16). */
+ * special ones (bfloat16, AMX). */
 void check_problem(struct problem *p);
+
+/* Fills a problem in and computes its results, and frees them. */
+void problem_fill(struct problem *p);
+void problem_done(struct problem *p);
+/* The algorithm's largest error relative to the largest result; row 0 only. */
+float problem_error(const struct al_conv_algo *a, const struct problem *p);
 
 /* A square picture and kernel; halos of the output at random. */
 struct al_conv_shape square(int32_t c, int32_t k, int32_t size, int32_t kernel,

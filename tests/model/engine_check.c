@@ -384,21 +384,26 @@ static struct net net_of(int argc, char **argv)
     return net;
 }
 
-/* The highest level adds kernels of bf16 mode only; below, that mode is as default. */
-static void check_level(const struct net *net, unsigned mask, bool has_bf16)
+/* A level has kernels of bf16 mode, or kernels of the others, or both; without any that
+ * mode is as default. */
+static void check_level(const struct net *net, unsigned mask, bool has_bf16,
+                        bool has_others)
 {
     check_outputs(net, mask, AL_PRECISION_BF16, has_bf16);
-    if (!has_bf16) {
+    if (has_others) {
         check_outputs(net, mask, AL_PRECISION_STRICT, false);
         check_outputs(net, mask, AL_PRECISION_DEFAULT, false);
     }
-    if (net->n_exits)
-        check_bits(net, mask, has_bf16 ? AL_PRECISION_BF16 : AL_PRECISION_DEFAULT);
+    if (net->n_exits && has_bf16)
+        check_bits(net, mask, AL_PRECISION_BF16);
+    if (net->n_exits && has_others)
+        check_bits(net, mask, AL_PRECISION_DEFAULT);
 }
 
 int main(int argc, char **argv)
 {
-    static const char *const levels[] = { "scalar", "avx2", "avx512", "avx512_bf16" };
+    static const char *const levels[] = { "scalar", "avx2", "avx512", "avx512_bf16",
+                                          "amx" };
     unsigned mask = 0;
 
     if (argc < 4) {
@@ -415,7 +420,7 @@ int main(int argc, char **argv)
             continue;
         (void)snprintf(name, sizeof(name), "%s, %s", argv[1], levels[i]);
         where = name;
-        check_level(&net, mask, i == 3);
+        check_level(&net, mask, i >= 3, i != 3);
     }
     free(net.input.data);
     free(net.onnx.data);
