@@ -7,6 +7,7 @@
 #include "engine/exec/family.h"
 #include "engine/exec/place.h"
 #include "engine/exec/reorder.h"
+#include "engine/exec/selection.h"
 
 #define TEMPORARY_BYTES ((size_t)256 << 20)
 
@@ -131,9 +132,9 @@ static enum al_status add_buffer(struct al_builder *b, uint32_t value, enum al_f
 }
 
 /* What a gate or branch wrote exists only there: another row may have skipped it. */
-static bool is_visible(const struct al_builder *b, const struct al_buffer *buffer)
+bool al_build_sees(const struct al_builder *b, uint32_t slot)
 {
-    return buffer->slot % AL_N_PARTS == AL_PART_TRUNK || buffer->slot == b->slot;
+    return slot % AL_N_PARTS == AL_PART_TRUNK || slot == b->slot;
 }
 
 uint32_t al_build_find(const struct al_builder *b, uint32_t value, enum al_form form)
@@ -141,9 +142,15 @@ uint32_t al_build_find(const struct al_builder *b, uint32_t value, enum al_form 
     uint32_t i = b->first_buffer[value];
 
     while (i != AL_NO_BUFFER &&
-           (b->buffers[i].form != form || !is_visible(b, &b->buffers[i])))
+           (b->buffers[i].form != form || !al_build_sees(b, b->buffers[i].slot)))
         i = b->buffers[i].next;
     return i;
+}
+
+bool al_build_is_blocked(const struct al_builder *b, uint32_t value)
+{
+    return al_build_find(b, value, AL_FORM_BLOCKED) != AL_NO_BUFFER ||
+           (al_value_is_map(al_value_of(b, value)) && al_selection_find(b, value));
 }
 
 static void mark_read(struct al_builder *b, uint32_t buffer)
@@ -178,6 +185,13 @@ enum al_status al_build_read(struct al_builder *b, uint32_t value, enum al_form 
     *ret = al_build_find(b, value, form);
     if (*ret == AL_NO_BUFFER && form == AL_FORM_PLAIN && al_value_of(b, value)->data) {
         s = add_constant(b, value, ret, err);
+        if (s != AL_OK)
+            return s;
+    }
+    const struct al_selection *selection = al_selection_find(b, value);
+    if (*ret == AL_NO_BUFFER && selection &&
+        al_build_find(b, value, AL_FORM_BLOCKED) == AL_NO_BUFFER) {
+        s = al_selection_read(b, selection, form, ret, err);
         if (s != AL_OK)
             return s;
     }
@@ -377,7 +391,9 @@ static enum al_status builder_init(struct al_builder *b, struct al_error *err)
         return al_fail(err, AL_NO_MEMORY, "plan");
     b->first_buffer = al_arena_alloc(b->temporary, n_values + 1, sizeof(uint32_t));
     b->constant = al_arena_alloc(b->temporary, n_values + 1, sizeof(char *));
-    if (!b->first_buffer || !b->constant)
+    b->selections =
+        al_arena_alloc(b->temporary, n_values + 1, sizeof(struct al_selection *));
+    if (!b->first_buffer || !b->constant || !b->selections)
         return al_fail(err, AL_NO_MEMORY, "plan of %zu values", n_values);
     for (size_t i = 0; i < n_values; i++)
         b->first_buffer[i] = AL_NO_BUFFER;

@@ -29,6 +29,7 @@
 
 struct al_arena;
 struct al_choice;
+struct al_selection;
 
 enum al_form {
     AL_FORM_PLAIN,
@@ -90,9 +91,10 @@ struct al_builder {
     size_t n_buffers, room_buffers;
     struct al_draft *drafts;
     size_t n_drafts, room_drafts;
-    uint32_t *first_buffer; /* by value: head of its list */
-    const char **constant;  /* by value: its elements in the plan's arena, once copied */
-    uint32_t slot;          /* of what is drafted now */
+    uint32_t *first_buffer;                 /* by value: head of its list */
+    const struct al_selection **selections; /* by value: its channel lists */
+    const char **constant; /* by value: its elements in the plan's arena, once copied */
+    uint32_t slot;         /* of what is drafted now */
 };
 
 /* Builds the plan in p->arena. The graph may be freed afterwards. */
@@ -114,6 +116,10 @@ AL_MUST_CHECK enum al_status al_build_read(struct al_builder *b, uint32_t value,
 uint32_t al_build_find(const struct al_builder *b, uint32_t value, enum al_form form);
 /* The node of the part being built that alone reads `value`, or AL_NO_NODE. */
 uint32_t al_build_sole_reader(const struct al_builder *b, uint32_t value);
+/* Whether `value` is blocked, or will be without a reorder when it is read so. */
+bool al_build_is_blocked(const struct al_builder *b, uint32_t value);
+/* Whether what was written in `slot` is there in the part being built. */
+bool al_build_sees(const struct al_builder *b, uint32_t slot);
 /* A new buffer for the next step to write. */
 AL_MUST_CHECK enum al_status al_build_write(struct al_builder *b, uint32_t value,
                                             enum al_form form, uint32_t *ret,

@@ -20,6 +20,7 @@ struct al_family {
     X(pool)               \
     X(norm)               \
     X(eltwise)            \
+    X(channels)           \
     X(concat)             \
     X(view)               \
     X(vector)             \

@@ -22,7 +22,7 @@ static bool fits(const struct al_builder *b, const struct al_node *n)
         if (!al_value_is_map(al_value_of(b, n->inputs[i])) ||
             al_value_of(b, n->inputs[i])->data)
             return false;
-        blocked |= al_build_find(b, n->inputs[i], AL_FORM_BLOCKED) != AL_NO_BUFFER;
+        blocked |= al_build_is_blocked(b, n->inputs[i]);
     }
     return blocked;
 }

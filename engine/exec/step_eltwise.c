@@ -27,11 +27,6 @@ struct eltwise {
     uint32_t map, other;
 };
 
-static bool is_blocked(const struct al_builder *b, uint32_t value)
-{
-    return al_build_find(b, value, AL_FORM_BLOCKED) != AL_NO_BUFFER;
-}
-
 /* One number for each channel of `map`, or one for all: [C,1,1], [1,C,1,1] or a scalar.
  */
 static bool is_per_channel(const struct al_value *v, const struct al_value *map)
@@ -54,9 +49,9 @@ static enum eltwise_kind kind_of_pair(const struct al_builder *b, enum al_op op,
     if (!al_value_is_map(x) || x->data)
         return NO_KIND;
     if (!z->data && al_shape_equal(&x->shape, &z->shape) &&
-        (is_blocked(b, map) || is_blocked(b, other)))
+        (al_build_is_blocked(b, map) || al_build_is_blocked(b, other)))
         return op == AL_OP_MUL ? MUL_MAPS : ADD_MAPS;
-    if (!is_blocked(b, map) || !is_per_channel(z, x))
+    if (!al_build_is_blocked(b, map) || !is_per_channel(z, x))
         return NO_KIND;
     if (z->data)
         return op == AL_OP_MUL ? SCALE_CHANNEL : SHIFT_CHANNEL;
@@ -74,7 +69,7 @@ static struct eltwise eltwise_of(const struct al_builder *b, const struct al_nod
         !al_value_is_map(al_value_of(b, n->outputs[0])))
         return none;
     if (al_activation_of(b, n, &post))
-        return is_blocked(b, n->inputs[0])
+        return al_build_is_blocked(b, n->inputs[0])
                    ? (struct eltwise){ ACTIVATE, n->inputs[0], AL_NO_VALUE }
                    : none;
     if ((n->op != AL_OP_ADD && n->op != AL_OP_SUM && n->op != AL_OP_MUL) ||

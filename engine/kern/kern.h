@@ -70,6 +70,18 @@ struct al_channels {
     int32_t x_first, y_first, n;
 };
 
+/* Channels of maps of one height and width brought together in any order: channel c of y
+ * is channel from[c].channel of map from[c].source. */
+struct al_channel_from {
+    uint32_t source;
+    int32_t channel;
+};
+struct al_gather {
+    struct al_map y;
+    const struct al_map *x;             /* of each source */
+    const struct al_channel_from *from; /* y.c of them */
+};
+
 /* y = (x - mean) / sqrt(variance + epsilon) * scale + bias of one vector of n. */
 struct al_layer_norm {
     size_t n;
@@ -111,6 +123,9 @@ struct al_fc {
                const float *x, float *y))                                                \
     X(lrn, (const struct al_lrn *l, const float *x, float *y))                           \
     X(copy_channels, (const struct al_channels *k, const float *x, float *y))            \
+    /* x: the sources; y is blocked, or plain [c][h][w] */                               \
+    X(gather_channels, (const struct al_gather *g, const float *const *x, float *y))     \
+    X(gather_planes, (const struct al_gather *g, const float *const *x, float *y))       \
     /* Plain vectors. y may be x. */                                                     \
     X(activate_vector, (struct al_post post, size_t n, const float *x, float *y))        \
     /* y = act(x + z), y = act(x * z), y = x * factor; y may be z, too */                \

@@ -65,6 +65,22 @@ AL_INLINE vec v_select(ivec mask, vec yes, vec no)
     return (vec)((mask & (ivec)yes) | (~mask & (ivec)no));
 }
 
+/* Lane k of the result is lane at[k] of x, 0 <= at[k] < AL_BLOCK. */
+AL_INLINE vec v_lookup(vec x, ivec at)
+{
+#if defined(__AVX512F__) && AL_BLOCK == 16
+    return (vec)_mm512_permutexvar_ps((__m512i)at, (__m512)x);
+#elif defined(__AVX2__) && AL_BLOCK == 8
+    return (vec)_mm256_permutevar8x32_ps((__m256)x, (__m256i)at);
+#else
+    vec y;
+
+    for (int32_t k = 0; k < AL_BLOCK; k++)
+        y[k] = x[at[k]];
+    return y;
+#endif
+}
+
 /* The sum of all lanes, by halves. */
 AL_INLINE float v_sum(vec v)
 {

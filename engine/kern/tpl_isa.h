@@ -8,6 +8,7 @@
 #include "engine/kern/tpl_conv.h"
 #include "engine/kern/tpl_direct.h"
 #include "engine/kern/tpl_fc.h"
+#include "engine/kern/tpl_gather.h"
 #include "engine/kern/tpl_map.h"
 #include "engine/kern/tpl_narrow.h"
 #include "engine/kern/tpl_pool.h"

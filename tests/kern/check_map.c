@@ -258,6 +258,52 @@ static void not_a_number_stays_one(void **unused)
     }
 }
 
+/* Channels of three maps in an order of chance, some of them twice. */
+static void check_gather(const struct al_kern *k, int32_t c)
+{
+    const struct al_map y = some_map(c);
+    struct al_map x[3];
+    struct guarded plain[3], blocked[3];
+    struct al_channel_from from[40];
+    const float *sources[3];
+    const size_t hw = (size_t)y.h * (size_t)y.w;
+    struct guarded want = guarded_new(plain_floats(&y)), planes = guarded_new(want.n);
+    struct guarded got = guarded_random(al_map_floats(&y, k->block));
+
+    for (size_t i = 0; i < 3; i++) {
+        x[i] = (struct al_map){ check_random_int(1, 40), y.h, y.w, some_halo() };
+        plain[i] = guarded_random(plain_floats(&x[i]));
+        blocked[i] = block_picture(&x[i], k->block, plain[i].data);
+        sources[i] = blocked[i].data;
+    }
+    for (size_t i = 0; i < (size_t)c; i++) {
+        const uint32_t s = (uint32_t)check_random_int(0, 2);
+        from[i] = (struct al_channel_from){ s, check_random_int(0, x[s].c - 1) };
+        memcpy(want.data + i * hw, plain[s].data + (size_t)from[i].channel * hw,
+               hw * sizeof(float));
+    }
+    const struct al_gather g = { y, x, from };
+    k->gather_channels(&g, sources, got.data);
+    k->gather_planes(&g, sources, planes.data);
+    struct guarded back = unblock_picture(&y, k->block, got.data);
+    check_same_bits("gather_channels", back.data, want.data, want.n);
+    check_same_bits("gather_planes", planes.data, want.data, want.n);
+    for (size_t i = 0; i < 3; i++) {
+        guarded_free(&plain[i]);
+        guarded_free(&blocked[i]);
+    }
+    guarded_free(&want);
+    guarded_free(&planes);
+    guarded_free(&got);
+    guarded_free(&back);
+}
+
+static void channels_are_gathered_from_any_places(void **unused)
+{
+    (void)unused;
+    for_tables(check_gather);
+}
+
 static void check_softmax(const struct al_kern *k, int32_t c)
 {
     const size_t n = (size_t)c;
@@ -380,6 +426,7 @@ int check_map(void)
         cmocka_unit_test(packing_and_unpacking_are_exact),
         cmocka_unit_test(elementwise_operators_are_right_with_any_halo),
         cmocka_unit_test(channels_are_copied_between_any_offsets),
+        cmocka_unit_test(channels_are_gathered_from_any_places),
         cmocka_unit_test(activations_of_vectors_are_right),
         cmocka_unit_test(not_a_number_stays_one),
         cmocka_unit_test(softmax_is_right_and_does_not_overflow),

@@ -168,6 +168,23 @@ class Shuffle(nn.Module):
         return y.view(n, 2, c // 2, h, w).transpose(1, 2).reshape(n, c, h, w)
 
 
+class Rearranged(nn.Module):
+    """Channels split anywhere, turned round, shuffled in groups and joined: some are used by a
+    convolution, some by nothing but the next join, the answer is read in another layout."""
+
+    def __init__(self, c, groups):
+        super().__init__()
+        self.groups, self.first = groups, c // 3
+        self.way = conv_bn(c - c // 3, c - c // 3)
+
+    def forward(self, x):
+        a, b = x.split([self.first, x.shape[1] - self.first], 1)
+        y = torch.cat([self.way(b), a.flip(1)], 1)
+        n, c, h, w = y.shape
+        y = y.view(n, self.groups, c // self.groups, h, w).transpose(1, 2).reshape(n, c, h, w)
+        return F.relu(torch.cat([y[:, ::2], y[:, 1::2]], 1)) + x
+
+
 class Attention(nn.Module):
     def __init__(self, d, heads):
         super().__init__()
@@ -300,6 +317,12 @@ def shufflenet():
                  (seq(Shuffle(20), conv_bn(20, 32, 1), Shuffle(32), conv_bn(32, 33, 1)), head(33))), (3, 24, 24)
 
 
+def rearranged():
+    return Exits((seq(conv_bn(3, 24), Rearranged(24, 4), Rearranged(24, 3)),
+                  seq(nn.Flatten(2), nn.Flatten(), nn.Linear(24 * 80, 10))),
+                 (seq(Rearranged(24, 2), conv_bn(24, 48), Rearranged(48, 3)), head(48))), (3, 8, 10)
+
+
 def dilated():
     return Exits((seq(conv(2, 9, 3, p=2, dilation=2), nn.Sigmoid(), nn.Conv2d(9, 13, (1, 7), padding=(0, 3)),
                       nn.Conv2d(13, 13, (5, 1), stride=(2, 1)), nn.ELU()), head(13)),
@@ -312,7 +335,8 @@ def vit():
 
 
 FAMILIES = [lenet, alexnet, vgg, resnet, resnext, preactivation, squeezenet, densenet, inception,
-            inception2, mobilenet2, mobilenet3, shufflenet, dilated, vit]
+            inception2, mobilenet2, mobilenet3, shufflenet, rearranged,
+            dilated, vit]
 
 
 def sensible(net):
