@@ -85,6 +85,7 @@ struct al_step_info al_model_step(const struct al_model *m, size_t i)
     const struct al_step *s = &m->plan.steps[i];
 
     return (struct al_step_info){
+        .kind = s->kind,
         .node = s->node,
         .op = s->op,
         .kernel = s->kernel,

@@ -109,6 +109,7 @@ struct al_stage_info {
 
 /* One line of the plan, for people. */
 struct al_step_info {
+    const char *kind;   /* of step: a family of exec/family.h, "reorder" or "gather" */
     const char *node;   /* name of the node, or of the fused group's last */
     const char *op;     /* "Conv+Relu" */
     const char *kernel; /* "direct-avx512" */

@@ -291,6 +291,7 @@ enum al_status al_build_step(struct al_builder *b, uint32_t node, const uint32_t
             .n_in = (uint32_t)n_in,
             .n_out = (uint32_t)n_out,
             .slot = b->slot,
+            .kind = b->kind,
             .shape = al_value_of(b, b->buffers[out[0]].value)->shape,
         },
     };
@@ -310,11 +311,15 @@ static enum al_status lower_node(struct al_builder *b, uint32_t id, struct al_er
 #define X(name) &al_family_##name,
     static const struct al_family *const families[] = { AL_FAMILY_LIST(X) };
 #undef X
+#define X(name) #name,
+    static const char *const names[] = { AL_FAMILY_LIST(X) };
+#undef X
     const struct al_node *n = al_graph_node(b->p.graph, id);
     size_t i = 0;
 
     while (!families[i]->fits(b, n))
         i++;
+    b->kind = names[i];
     enum al_status s = families[i]->lower(b, id, err);
     return s == AL_OK ? s
                       : al_error_prefix(err, s, "node '%s' (%s)", n->name,

@@ -95,6 +95,7 @@ struct al_builder {
     const struct al_selection **selections; /* by value: its channel lists */
     const char **constant; /* by value: its elements in the plan's arena, once copied */
     uint32_t slot;         /* of what is drafted now */
+    const char *kind;      /* of the steps drafted now: the family */
 };
 
 /* Builds the plan in p->arena. The graph may be freed afterwards. */

@@ -66,6 +66,7 @@ struct al_step {
     size_t scratch_bytes; /* for each thread */
     size_t n_pointers;    /* it lists for each lane; 0 counts as 1 */
     /* For people. */
+    const char *kind;                 /* "conv": its family, or "reorder", "gather" */
     const char *node;                 /* name of the node */
     const char *op;                   /* "Conv+Relu" */
     const char *kernel;               /* "direct-avx512" */

@@ -42,5 +42,6 @@ enum al_status al_reorder_draft(struct al_builder *b, uint32_t value, uint32_t f
     if (s != AL_OK)
         return s;
     d->vector = form == AL_FORM_PLAIN;
+    d->step.kind = "reorder";
     return AL_OK;
 }

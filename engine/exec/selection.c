@@ -114,9 +114,11 @@ static enum al_status draft_gather(struct al_builder *b, const struct al_selecti
     status = al_build_write(b, s->value, form, ret, err);
     if (status == AL_OK)
         status = al_build_step(b, s->node, sources, n, ret, 1, finish_gather, &d, err);
-    if (status == AL_OK)
-        d->own = own;
-    return status;
+    if (status != AL_OK)
+        return status;
+    d->own = own;
+    d->step.kind = "gather";
+    return AL_OK;
 }
 
 static int32_t channels_of(const struct al_builder *b, uint32_t buffer)

@@ -8,7 +8,11 @@
  *   - every row's probabilities, score and decision are the same bits alone, in batches
  *     of 3, 8 and 32, in reverse order, shared by a team of threads, and whether or not
  *     others leave early;
- *   - a stage run allocates nothing (malloc and friends are wrapped). */
+ *   - a stage run allocates nothing (malloc and friends are wrapped).
+ * Prints "steps:" and the kinds of step that ran.
+ *
+ * engine_check --run MODEL.onnx — only that a run of the plain graph on zeroes allocates
+ * nothing; prints "steps:" and every step's kind and operator. */
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -183,6 +187,20 @@ static void run_stage(const struct al_model *m, struct al_workspace *ws, size_t 
         die("stage %zu allocates", k);
 }
 
+/* Every step's kind, and with `ops` its operator. */
+static void print_steps(const struct al_model *m, bool ops)
+{
+    printf("steps:");
+    for (size_t i = 0; i < al_model_n_steps(m); i++) {
+        struct al_step_info s = al_model_step(m, i);
+
+        if (!s.kind)
+            die("step '%s' (%s) is of no kind", s.node, s.op);
+        printf(" %s%s%s", s.kind, ops ? ":" : "", ops ? s.op : "");
+    }
+    putchar('\n');
+}
+
 /* ---- against the stored outputs ---- */
 
 static void compare_output(const struct net *net, const struct al_model *m, size_t output,
@@ -233,6 +251,7 @@ static void check_outputs(const struct net *net, unsigned mask, enum al_precisio
     if (runs_bf16(m) && !may_bf16)
         die("bfloat16 in mode %s", al_precision_name(p));
     run_stage(m, ws, 0, rows.row, rows.n);
+    print_steps(m, false);
     for (size_t i = 0; i < al_model_n_outputs(m); i++)
         compare_output(net, m, i, &rows, runs_bf16(m) ? BF16_TOLERANCE : net->tolerance);
     free_rows(&rows);
@@ -363,6 +382,31 @@ static void check_bits(const struct net *net, unsigned mask, enum al_precision p
     al_model_free(m);
 }
 
+/* ---- allocation alone ---- */
+
+static int run_on_zeroes(const char *path)
+{
+    struct net net = { .onnx_path = path };
+    struct al_error err;
+
+    where = path;
+    if (tl_file_read(path, (size_t)1 << 30, &net.onnx, &err) != AL_OK)
+        die("%s", err.text);
+    struct al_model *m = load(&net, ~0U, 0, AL_PRECISION_DEFAULT);
+    struct al_workspace *ws = reserve(m);
+    size_t bytes = (al_model_row_bytes(m) + 63) / 64 * 64;
+    struct al_stage_row row = { .row = aligned_alloc(64, bytes + 64) };
+
+    memset(row.row, 0, bytes);
+    run_stage(m, ws, 0, &row, 1);
+    print_steps(m, true);
+    free(row.row);
+    al_workspace_free(ws);
+    al_model_free(m);
+    free(net.onnx.data);
+    return 0;
+}
+
 /* ---- the command ---- */
 
 static struct net net_of(int argc, char **argv)
@@ -406,8 +450,11 @@ int main(int argc, char **argv)
                                           "amx" };
     unsigned mask = 0;
 
+    if (argc == 3 && strcmp(argv[1], "--run") == 0)
+        return run_on_zeroes(argv[2]);
     if (argc < 4) {
-        (void)fprintf(stderr, "usage: engine_check MODEL.onnx DATA TOLERANCE EXIT...\n");
+        (void)fprintf(stderr, "usage: engine_check MODEL.onnx DATA TOLERANCE EXIT...\n"
+                              "       engine_check --run MODEL.onnx\n");
         return 2;
     }
     struct net net = net_of(argc, argv);

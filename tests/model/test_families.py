@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
 """Small networks of every family CNNs come from, with random weights and two exits each,
 and the small ones of scripts/bench/networks whole: exported by torch, evaluated by torch,
-then checked by engine_check.
+then checked by engine_check. Every kind of step a plan is made of must be among theirs, so
+that none runs unchecked.
 
 test_families.py ENGINE_CHECK [NAME...]. Exit status 77 (skipped) without torch.
 """
 import importlib.machinery
 import importlib.util
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -367,7 +369,7 @@ def whole(name):
     return net, pictures[:ROWS], ["logits"]
 
 
-def check(name, case, tool, folder):
+def check(name, case, tool, folder, kinds):
     net, x, names = case
     path, data = folder / f"{name}.onnx", folder / name
     torch.onnx.export(net, x[:1], str(path), opset_version=13, input_names=["input"], output_names=names)
@@ -377,7 +379,18 @@ def check(name, case, tool, folder):
     numpy.save(data / "input.npy", x.numpy())
     for output, answer in zip(names, answers if isinstance(answers, tuple) else [answers]):
         numpy.save(data / f"{output}.npy", answer.numpy())
-    return subprocess.run([tool, path, data, TOLERANCE, *names], check=False).returncode == 0
+    done = subprocess.run([tool, path, data, TOLERANCE, *names], check=False, text=True, stdout=subprocess.PIPE)
+    print(re.sub("(?m)^steps:.*\n", "", done.stdout), end="", flush=True)
+    for line in re.findall("(?m)^steps:(.*)", done.stdout):
+        kinds.update(line.split())
+    return done.returncode == 0
+
+
+def unchecked(kinds):
+    """Kinds of step that no network had. Views and channel lists make no steps."""
+    text = (BENCH.parents[1] / "engine/exec/family.h").read_text()
+    families = set(re.findall(r"^ +X\((\w+)\)", text, re.M))
+    return (families | {"reorder", "gather"}) - {"view", "channels"} - kinds
 
 
 def main():
@@ -385,9 +398,12 @@ def main():
     torch.set_num_threads(1)
     cases = {make.__name__: lambda make=make: two_exits(make) for make in FAMILIES}
     cases.update({f"whole_{name}": lambda name=name: whole(name) for name in WHOLE})
+    kinds = set()
     with tempfile.TemporaryDirectory() as folder:
         bad = [name for name, case in cases.items() if (not wanted or name in wanted)
-               and not check(name, case(), tool, pathlib.Path(folder))]
+               and not check(name, case(), tool, pathlib.Path(folder), kinds)]
+    if not wanted and unchecked(kinds):
+        bad.append("no network has steps of kind " + ", ".join(sorted(unchecked(kinds))))
     print("failed: " + ", ".join(bad) if bad else "all networks agree with torch")
     return 1 if bad else 0
 
