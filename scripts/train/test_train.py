@@ -138,6 +138,18 @@ class Methods(unittest.TestCase):
             self.assertTrue(torch.equal(before[-1], after[-1]))
             self.assertFalse(torch.equal(before[0], after[0]))
 
+    def test_a_trunk_is_taken_over_however_it_is_cut(self):
+        with tempfile.TemporaryDirectory() as folder:
+            source = NETWORKS["cifar10-bresnet20"].build()
+            torch.save({"net": source.state_dict()}, Path(folder) / "checkpoint.pt")
+            net = NETWORKS["cifar10-bresnet20-conv"].build()
+            net.load_state_dict(heads.trunk_state(Path(folder), net), strict=False)
+            images = synthetic("cifar10", 4)
+            self.assertTrue(torch.equal(trainer.predict(source, images, images.test)[-1],
+                                        trainer.predict(net, images, images.test)[-1]))
+            with self.assertRaises(SystemExit):
+                heads.trunk_state(Path(folder), NETWORKS["cifar10-resnet9"].build())
+
     def test_onnx_network_answers_as_its_source_and_keeps_its_graph_when_trained(self):
         for name in ("cifar10-balexnet", "cifar10-bdensenet", "fashion-blenet"):
             with self.subTest(name), tempfile.TemporaryDirectory() as folder:
