@@ -6,6 +6,7 @@
 
 #include "engine/exec/choice_file.h"
 #include "engine/exec/trial.h"
+#include "engine/kern/cpu.h"
 
 struct made {
     uint64_t key;
@@ -56,11 +57,12 @@ static void mix_halo(uint64_t *hash, const struct al_halo *h)
 static uint64_t key_of(const struct al_choice *c, const struct al_conv_shape *s,
                        int32_t block)
 {
-    const int32_t numbers[] = { block,          s->in_c,       s->in_h,     s->in_w,
-                                s->out_c,       s->out_h,      s->out_w,    s->kernel_h,
-                                s->kernel_w,    s->stride_h,   s->stride_w, s->dilation_h,
-                                s->pad_top,     s->dilation_w, s->pad_left, s->groups,
-                                s->planar_input, s->max_pool };
+    const int32_t numbers[] = { block,       s->in_c,         s->in_h,
+                                s->in_w,     s->out_c,        s->out_h,
+                                s->out_w,    s->kernel_h,     s->kernel_w,
+                                s->stride_h, s->stride_w,     s->dilation_h,
+                                s->pad_top,  s->dilation_w,   s->pad_left,
+                                s->groups,   s->planar_input, s->max_pool };
     uint64_t hash = 0xcbf29ce484222325U;
     size_t n;
     const struct al_conv_algo *const *algos = al_conv_algos(&n);
@@ -189,6 +191,38 @@ static bool is_candidate(const struct al_choice *c, const struct al_conv_algo *a
            a->precision <= c->p.precision && a->fits(s);
 }
 
+/* The likely fastest of the exact ones that does without tiles. */
+static const struct al_conv_algo *plain_of(const struct al_choice *c,
+                                           const struct al_conv_shape *s, int32_t block)
+{
+    const struct al_conv_algo *plain = NULL;
+    size_t n;
+    const struct al_conv_algo *const *algos = al_conv_algos(&n);
+
+    for (size_t i = 0; i < n; i++)
+        if (is_candidate(c, algos[i], s, block) && algos[i]->precision == AL_CONV_EXACT &&
+            !(algos[i]->cpu_flags & AL_CPU_AMX))
+            plain = algos[i];
+    return plain;
+}
+
+/* Times one candidate. Those that use tiles must agree with one that does not. */
+static enum al_status try(struct al_trial *trial, const struct al_conv_algo *a,
+                          const struct al_conv_algo *plain, struct al_chosen *ret,
+                          struct al_error *err)
+{
+    uint64_t ns = 0;
+    bool agrees = true;
+    enum al_status s =
+        al_trial_time(trial, a, ret->algo ? ret->ns : UINT64_MAX, &ns, err);
+
+    if (s == AL_OK && plain && a->cpu_flags & AL_CPU_AMX)
+        s = al_trial_agrees(trial, a, plain, &agrees, err);
+    if (s == AL_OK && agrees)
+        add_candidate(ret, a, ns);
+    return s;
+}
+
 static enum al_status pick(struct al_choice *c, const struct al_conv_shape *s,
                            int32_t block, struct al_chosen *ret, struct al_error *err)
 {
@@ -198,14 +232,12 @@ static enum al_status pick(struct al_choice *c, const struct al_conv_shape *s,
     enum al_status status = c->p.now_ns ? al_trial_init(&trial, err) : AL_OK;
 
     for (size_t i = n; status == AL_OK && i-- > 0;) { /* likely fast ones first */
-        uint64_t ns = 0;
-
         if (!is_candidate(c, algos[i], s, block))
             continue;
         if (c->p.now_ns)
-            status = al_trial_time(&trial, algos[i], ret->algo ? ret->ns : UINT64_MAX,
-                                   &ns, err);
-        add_candidate(ret, algos[i], ns);
+            status = try(&trial, algos[i], plain_of(c, s, block), ret, err);
+        else
+            add_candidate(ret, algos[i], 0);
     }
     al_trial_done(&trial);
     if (status == AL_OK && !ret->algo)

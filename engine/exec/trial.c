@@ -1,5 +1,6 @@
 #include "engine/exec/trial.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 #include "engine/exec/memory.h"
@@ -21,14 +22,15 @@ static float *floats(size_t n)
     return aligned_alloc(AL_MEMORY_ALIGN, bytes);
 }
 
-/* Small values of both signs: neither denormals nor infinities may disturb the clock. */
+/* Small values of both signs: neither denormals nor infinities may disturb the clock. All
+ * 24 bits count, or half of a split product would not. */
 static void fill(float *x, size_t n)
 {
     uint32_t state = 1;
 
     for (size_t i = 0; i < n; i++) {
         state = state * 1664525U + 1013904223U;
-        x[i] = (float)(int32_t)(state >> 16 & 0xff) / 256.0F - 0.5F;
+        x[i] = (float)(int32_t)(state >> 8) / 16777216.0F - 0.5F;
     }
 }
 
@@ -67,6 +69,7 @@ void al_trial_done(struct al_trial *t)
     free(t->y);
     free(t->weights);
     free(t->bias);
+    free(t->want);
 }
 
 static uint64_t shortest_run(struct al_trial *t, const struct al_conv_algo *a,
@@ -91,32 +94,107 @@ static uint64_t shortest_run(struct al_trial *t, const struct al_conv_algo *a,
     return shortest;
 }
 
+/* A run of one algorithm and what it needs. */
+struct prepared {
+    const float *x;
+    float *y, *packed;
+    void *scratch;
+    struct al_conv_run run;
+};
+
+static void prepared_done(struct prepared *p)
+{
+    free(p->packed);
+    free(p->scratch);
+}
+
+static enum al_status prepare(const struct al_trial *t, const struct al_conv_algo *a,
+                              float *y, struct prepared *p, struct al_error *err)
+{
+    const struct al_conv_shape *s = t->shape;
+
+    p->x = t->x;
+    p->y = y;
+    p->packed = floats(a->packed_floats(s));
+    p->scratch = floats(a->scratch_bytes ? a->scratch_bytes(s, 1) / sizeof(float) : 0);
+    if (!p->packed || !p->scratch) {
+        prepared_done(p);
+        return al_fail(err, AL_NO_MEMORY, "measuring '%s'", a->name);
+    }
+    a->pack(s, t->weights, p->packed);
+    p->run = (struct al_conv_run){ .shape = s,
+                                   .weights = p->packed,
+                                   .bias = t->bias,
+                                   .n_rows = 1,
+                                   .x = &p->x,
+                                   .y = &p->y,
+                                   .act = AL_CONV_ACT_RELU,
+                                   .scratch = p->scratch,
+                                   .tile_end = a->n_tiles(s, 1) };
+    return AL_OK;
+}
+
 enum al_status al_trial_time(struct al_trial *t, const struct al_conv_algo *a,
                              uint64_t best_ns, uint64_t *ret_ns, struct al_error *err)
 {
-    const struct al_conv_shape *s = t->shape;
-    const float *x = t->x;
-    float *y = t->y;
-    float *packed = floats(a->packed_floats(s));
-    void *scratch = floats(a->scratch_bytes ? a->scratch_bytes(s, 1) / sizeof(float) : 0);
-    enum al_status status = AL_OK;
+    struct prepared p;
+    enum al_status status = prepare(t, a, t->y, &p, err);
 
-    if (packed && scratch) {
-        a->pack(s, t->weights, packed);
-        struct al_conv_run run = { .shape = s,
-                                   .weights = packed,
-                                   .bias = t->bias,
-                                   .n_rows = 1,
-                                   .x = &x,
-                                   .y = &y,
-                                   .act = AL_CONV_ACT_RELU,
-                                   .scratch = scratch,
-                                   .tile_end = a->n_tiles(s, 1) };
-        *ret_ns = shortest_run(t, a, &run, best_ns);
-    } else {
-        status = al_fail(err, AL_NO_MEMORY, "measuring '%s'", a->name);
+    if (status != AL_OK)
+        return status;
+    *ret_ns = shortest_run(t, a, &p.run, best_ns);
+    prepared_done(&p);
+    return AL_OK;
+}
+
+static size_t output_floats(const struct al_trial *t)
+{
+    const struct al_conv_shape *s = t->shape;
+    const int32_t by = s->max_pool ? 2 : 1;
+    struct al_map out = { s->out_c, s->out_h / by, s->out_w / by, s->out_halo };
+
+    return al_map_floats(&out, t->block);
+}
+
+static enum al_status expect(struct al_trial *t, const struct al_conv_algo *plain,
+                             struct al_error *err)
+{
+    struct prepared p;
+    enum al_status status;
+
+    t->want = floats(output_floats(t));
+    if (!t->want)
+        return al_fail(err, AL_NO_MEMORY, "measuring a convolution");
+    status = prepare(t, plain, t->want, &p, err);
+    if (status != AL_OK)
+        return status;
+    plain->run(&p.run);
+    prepared_done(&p);
+    return AL_OK;
+}
+
+/* Relative to the largest result; by precision. */
+static const float tolerance[] = {
+    [AL_CONV_EXACT] = 1e-5F,
+    [AL_CONV_FAST] = 1e-4F,
+    [AL_CONV_BF16] = 5e-2F,
+};
+
+enum al_status al_trial_agrees(struct al_trial *t, const struct al_conv_algo *a,
+                               const struct al_conv_algo *plain, bool *ret_agrees,
+                               struct al_error *err)
+{
+    enum al_status status = t->want ? AL_OK : expect(t, plain, err);
+    float largest = 0;
+
+    if (status != AL_OK)
+        return status;
+    for (size_t i = 0; i < output_floats(t); i++)
+        largest = fmaxf(largest, fabsf(t->want[i]));
+    *ret_agrees = true;
+    for (size_t i = 0; i < output_floats(t); i++) {
+        if (!(fabsf(t->y[i] - t->want[i]) <= tolerance[a->precision] * largest))
+            *ret_agrees = false;
     }
-    free(packed);
-    free(scratch);
-    return status;
+    return AL_OK;
 }

@@ -3,6 +3,7 @@
 #ifndef AL_EXEC_TRIAL_H
 #define AL_EXEC_TRIAL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "engine/base/status.h"
@@ -13,6 +14,7 @@ struct al_trial {
     int32_t block;
     uint64_t (*now_ns)(void);
     float *x, *y, *weights, *bias; /* weights as in ONNX */
+    float *want;                   /* results to agree with, once they are computed */
 };
 
 AL_MUST_CHECK enum al_status al_trial_init(struct al_trial *t, struct al_error *err);
@@ -21,5 +23,11 @@ void al_trial_done(struct al_trial *t);
 AL_MUST_CHECK enum al_status al_trial_time(struct al_trial *t,
                                            const struct al_conv_algo *a, uint64_t best_ns,
                                            uint64_t *ret_ns, struct al_error *err);
+/* Whether the results of the algorithm that was timed last, `a`, agree with those of
+ * `plain`, the same one in every call: to ten times what a's precision promises. */
+AL_MUST_CHECK enum al_status al_trial_agrees(struct al_trial *t,
+                                             const struct al_conv_algo *a,
+                                             const struct al_conv_algo *plain,
+                                             bool *ret_agrees, struct al_error *err);
 
 #endif
