@@ -21,6 +21,7 @@
 #define SV_CONFIG_LIST(TEXT, UINT, FLAG)                                                        \
     TEXT(listen, "127.0.0.1:8000", false, "addresses to serve, comma-separated: HOST:PORT, [IPV6]:PORT or unix:PATH; sockets inherited by LISTEN_FDS take their place") \
     TEXT(models, "models", false, "folder whose subfolders are model packages")                 \
+    TEXT(versions, "all", true, "versions of the packages to serve: all, latest:N or N+N+... for just these; NAME= before it says so for one package, and commas separate rules") \
     UINT(poll_models_ms, 0, 0, 86400000, true, "how often to look for new, changed and removed packages; 0: only on POST and SIGHUP") \
     TEXT(precision, "", false, "rounding of the kernels: strict, default or bf16; empty: what each package says") \
     TEXT(cpu_mask, "native", false, "instruction sets the kernels may use")                        \

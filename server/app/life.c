@@ -190,6 +190,7 @@ static void apply(struct sv_app *app, struct sv_config *fresh)
     struct sv_decode_limits decode;
 
     sv_config_apply(&app->config, fresh, on_changed, app);
+    sv_loader_set_versions(app->loader, app->config.versions);
     net = sv_net_limits_of(&app->config);
     decode = sv_decode_limits_of(&app->config);
     sv_net_set_limits(app->net, &net);

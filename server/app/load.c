@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <uv.h>
 
+#include "server/app/versions.h"
 #include "server/app/warmup.h"
 #include "server/proto/served.h"
 
@@ -102,6 +103,10 @@ void sv_load_run(struct sv_load *l)
     l->error.status = pk_package_versions(dir, &versions, &n, &l->error);
     if (l->error.status != AL_OK)
         return;
+    n = sv_versions_keep(l->rules, l->name, versions, n);
+    if (n == 0)
+        l->error.status = al_fail(&l->error, AL_NOT_FOUND,
+                                  "the setting 'versions' names none of its versions");
     l->n_skipped = n > SV_MAX_VERSIONS ? n - SV_MAX_VERSIONS : 0;
     n -= l->n_skipped;
     for (size_t i = 0; i < n; i++) {

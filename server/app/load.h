@@ -29,6 +29,7 @@ struct sv_known {
 struct sv_load {
     /* In. */
     const char *folder, *name;
+    char *rules; /* which versions, see versions.h; owned by whoever fills this in */
     enum al_precision precision;
     unsigned cpu_mask;
     struct sv_pool *pool;

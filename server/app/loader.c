@@ -61,6 +61,11 @@ bool sv_loader_is_idle(const struct sv_loader *l)
     return !l->busy && !l->first && !l->unloads.first;
 }
 
+void sv_loader_set_versions(struct sv_loader *l, const char *rules)
+{
+    l->p.versions = rules;
+}
+
 static void start_next(struct sv_loader *l);
 
 static void finish(struct job *j, const struct al_error *err)
@@ -68,6 +73,7 @@ static void finish(struct job *j, const struct al_error *err)
     j->loader->n_asked -= j->cause == ASKED;
     if (j->done)
         j->done(j->arg, err);
+    free(j->load.rules);
     free(j->name);
     free(j);
 }
@@ -255,7 +261,9 @@ static enum al_status queue(struct sv_loader *l, const char *name, enum cause ca
     if (l->cancelled)
         return al_fail(err, AL_UNAVAILABLE, "the server is stopping");
     j = calloc(1, sizeof(*j));
-    if (!j || (name && !(j->name = strdup(name)))) {
+    if (!j || (name && !(j->name = strdup(name))) ||
+        !(j->load.rules = strdup(l->p.versions))) {
+        free(j ? j->name : NULL);
         free(j);
         return al_fail(err, AL_NO_MEMORY, "loader");
     }

@@ -21,6 +21,7 @@ struct sv_loader_params {
     struct sv_pool *pool;
     struct sv_table *table;
     const char *folder;
+    const char *versions;        /* which ones, see versions.h */
     enum al_precision precision; /* AL_N_PRECISIONS: what the package says */
     unsigned cpu_mask;
 };
@@ -31,8 +32,10 @@ typedef void (*sv_loaded_fn)(void *arg, const struct al_error *err);
 struct sv_loader *sv_loader_new(const struct sv_loader_params *p);
 void sv_loader_free(struct sv_loader *l);
 
+/* Rules for the loads from now on; the text stays the caller's. */
+void sv_loader_set_versions(struct sv_loader *l, const char *rules);
 /* Queues a load of the versions of package `name` that are new or changed; `done` may be
- * NULL. Versions that are gone from the disk are unloaded. */
+ * NULL. Versions that are gone from the disk, or not to be served, are unloaded. */
 void sv_loader_load(struct sv_loader *l, const char *name, sv_loaded_fn done, void *arg);
 /* The same for every package of the folder; `done` is called after the last one, with the
  * error of the folder itself or NULL. */

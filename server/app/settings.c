@@ -3,6 +3,7 @@
 
 #include "engine/engine.h"
 #include "server/app/app.h"
+#include "server/app/versions.h"
 
 #define NS_PER_MS   UINT64_C(1000000)
 #define OTHER_FILES 64 /* log, models being read, epoll, name service */
@@ -21,6 +22,8 @@ enum al_status sv_settings_check(const struct sv_config *c, struct al_error *err
                        c->cpu_mask);
     if (c->precision[0] && al_precision_find(c->precision) == AL_N_PRECISIONS)
         return al_fail(err, AL_INVALID, "precision: '%s' is not one", c->precision);
+    if (sv_versions_check(c->versions, err) != AL_OK)
+        return AL_INVALID;
     return sv_listen_check(c->listen, err);
 }
 

@@ -109,6 +109,30 @@ class Life(unittest.TestCase):
             self.assertEqual(d.ask("POST", CLASSIFY, b"x" * 5001)[0], 413)
             self.assertEqual(d.stop(), 0)
 
+    def test_only_the_versions_that_the_setting_names_are_served(self):
+        def served(d):
+            return d.json("GET", f"/v2/models/{MODEL}")[1].get("versions")
+
+        with tempfile.TemporaryDirectory() as folder:
+            shutil.copytree(MODELS / MODEL, f"{folder}/{MODEL}")
+            for version in (2, 5):
+                os.symlink("1", f"{folder}/{MODEL}/{version}")
+            config = pathlib.Path(folder, "alightd.json")
+            config.write_text('{"versions": "latest:1"}')
+            d = Daemon(models=folder, config=config)
+            self.assertEqual(served(d), ["5"])
+            self.assertEqual(d.ask("POST", f"/v1/models/{MODEL}/versions/1:classify", IMAGE)[0], 404)
+            for rules, versions in ((f"latest:1,{MODEL}=1+2", ["1", "2"]), ("all", ["1", "2", "5"]),
+                                    ("5", ["5"])):
+                config.write_text(json.dumps({"versions": rules}))
+                d.process.send_signal(signal.SIGHUP)
+                d.wait_until(lambda: served(d) == versions)
+            config.write_text('{"versions": "7"}')  # what serves goes on serving
+            d.process.send_signal(signal.SIGHUP)
+            d.wait_event('"model not loaded"')
+            self.assertEqual((served(d), d.ask("POST", CLASSIFY, IMAGE)[0]), (["5"], 200))
+            self.assertEqual(d.stop(), 0)
+
     def test_a_broken_package_does_not_stop_the_others(self):
         with tempfile.TemporaryDirectory() as folder:
             shutil.copytree(MODELS / MODEL, f"{folder}/{MODEL}")
@@ -334,7 +358,7 @@ class Options(unittest.TestCase):
     def test_bad_options_are_named(self):
         for flag, word in (("--wrokers=2", "--wrokers"), ("--log-level=loud", "log_level"),
                            ("--log-format=xml", "log_format"), ("--precision=q", "precision"),
-                           ("--cpu-mask=zz", "cpu_mask"), ("--listen=nonsense", "nonsense"),
+                           ("--cpu-mask=zz", "cpu_mask"), ("--listen=nonsense", "nonsense"), ("--versions=newest", "newest"),
                            ("--listen=127.0.0.1:70000", "70000"), ("--listen=unix:" + "x" * 200, "107")):
             for also in ((), ("--check",)):
                 done = subprocess.run([ALIGHTD, flag, *also], capture_output=True, text=True)
