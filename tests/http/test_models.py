@@ -89,7 +89,7 @@ class InFlight(DaemonCase):
 
     def test_an_unloaded_model_answers_what_it_had_accepted(self):
         d = self.daemon
-        busy = Request(d, "POST", SLEEP, nap(1500))
+        busy = Request(d, "POST", SLEEP, nap(5000))
         wait_until(lambda: d.stats()["in_flight"]["images"] == 1)
         waiting = [Request(d, "POST", classify(), IMAGE) for _ in range(3)]
         wait_until(lambda: d.stats()["in_flight"]["images"] == 4)
@@ -108,7 +108,7 @@ class InFlight(DaemonCase):
 
     def test_a_load_may_overtake_an_unload(self):
         d = self.daemon
-        busy = Request(d, "POST", SLEEP, nap(1500))
+        busy = Request(d, "POST", SLEEP, nap(5000))
         wait_until(lambda: d.stats()["in_flight"]["images"] == 1)
         waiting = Request(d, "POST", classify(), IMAGE)
         wait_until(lambda: d.stats()["in_flight"]["images"] == 2)
