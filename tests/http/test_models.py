@@ -48,6 +48,18 @@ def state(daemon, name):
     return next(m["state"] for m in index if m["name"] == name)
 
 
+def hold_worker(daemon, ms):
+    """A nap, once the daemon's only worker, which has nothing else to do, is asleep: it takes the
+    row in the same instant that it counts its decoding."""
+    def n_decoded():
+        return daemon.metric('alight_decode_duration_seconds_count.*"sleep",version="1"')
+
+    before = n_decoded()
+    request = Request(daemon, "POST", SLEEP, nap(ms))
+    wait_until(lambda: n_decoded() > before)
+    return request
+
+
 class Watched(unittest.TestCase):
     def setUp(self):
         self.folder = tempfile.TemporaryDirectory()
@@ -89,13 +101,12 @@ class InFlight(DaemonCase):
 
     def test_an_unloaded_model_answers_what_it_had_accepted(self):
         d = self.daemon
-        busy = Request(d, "POST", SLEEP, nap(5000))
-        wait_until(lambda: d.stats()["in_flight"]["images"] == 1)
+        busy = hold_worker(d, 5000)
         waiting = [Request(d, "POST", classify(), IMAGE) for _ in range(3)]
         wait_until(lambda: d.stats()["in_flight"]["images"] == 4)
         unload = Request(d, "POST", f"/v2/repository/models/{MODEL}/unload")
-        wait_until(lambda: d.ask("POST", classify(), IMAGE)[0] == 503)
-        self.assertEqual(state(d, MODEL), "UNLOADING")
+        wait_until(lambda: state(d, MODEL) == "UNLOADING")
+        self.assertEqual(d.ask("POST", classify(), IMAGE)[0], 503)
         self.assertTrue(unload.is_alive(), "answered while requests held the model")
         self.assertEqual(d.stats()["in_flight"]["images"], 4)
         unload.join()
@@ -108,8 +119,7 @@ class InFlight(DaemonCase):
 
     def test_a_load_may_overtake_an_unload(self):
         d = self.daemon
-        busy = Request(d, "POST", SLEEP, nap(5000))
-        wait_until(lambda: d.stats()["in_flight"]["images"] == 1)
+        busy = hold_worker(d, 5000)
         waiting = Request(d, "POST", classify(), IMAGE)
         wait_until(lambda: d.stats()["in_flight"]["images"] == 2)
         unload = Request(d, "POST", f"/v2/repository/models/{MODEL}/unload")
@@ -126,8 +136,7 @@ class Held(DaemonCase):
 
     def test_an_unload_that_waits_too_long_says_so(self):
         d = self.daemon
-        busy = Request(d, "POST", SLEEP, nap(4000))
-        wait_until(lambda: d.stats()["in_flight"]["images"] == 1)
+        busy = hold_worker(d, 4000)
         unload = d.ask("POST", "/v2/repository/models/sleep/unload")
         self.assert_error(unload, 504, "'sleep'", "1 s")
         self.assertEqual(state(d, "sleep"), "UNAVAILABLE")
@@ -136,8 +145,7 @@ class Held(DaemonCase):
 
     def test_the_end_of_the_server_ends_the_wait(self):
         d = Daemon(test_models="true", workers=1, lame_duck_ms=0)
-        busy = Request(d, "POST", SLEEP, nap(2000))
-        wait_until(lambda: d.stats()["in_flight"]["images"] == 1)
+        busy = hold_worker(d, 2000)
         unload = Request(d, "POST", "/v2/repository/models/sleep/unload")
         wait_until(lambda: state(d, "sleep") == "UNLOADING")
         self.assertEqual(d.stop(), 0)
