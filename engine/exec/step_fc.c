@@ -7,11 +7,14 @@
 #include "engine/base/arena.h"
 #include "engine/exec/family.h"
 #include "engine/exec/share.h"
-#include "engine/kern/fc.h"
+#include "engine/kern/fc_amx.h"
 
 /* bfloat16 halves the bytes of a matrix, which pays where they come from beyond the
  * second-level cache; a smaller matrix is faster as it is. */
 #define BF16_LEAST_WEIGHTS ((size_t)1 << 18)
+/* Tiles of AMX compute 16 vectors at once; with fewer in every run the matrix is what a
+ * layer waits for, and no kernel brings it faster. */
+#define AMX_LEAST_VECTORS  16
 
 struct fc_args {
     struct al_fc fc;     /* what is the same in every run */
@@ -137,10 +140,14 @@ static float *scaled_matrix(const struct matrix *m, const float *w)
     return scaled;
 }
 
-static struct al_fc_algo algo_of(const struct al_builder *b, const struct matrix *m)
+static struct al_fc_algo algo_of(const struct al_builder *b, const struct matrix *m,
+                                 size_t n_vectors)
 {
     const struct al_fc_algo *bf16 = al_fc_bf16(b->p.cpu_flags);
+    const struct al_fc_algo *amx = al_fc_amx(b->p.cpu_flags, b->p.precision);
 
+    if (amx && n_vectors >= AMX_LEAST_VECTORS && m->n_out >= AL_FC_TILE)
+        return *amx;
     if (bf16 && b->p.precision == AL_CONV_BF16 && m->n_out >= AL_FC_TILE &&
         m->n_in * m->n_out >= BF16_LEAST_WEIGHTS)
         return *bf16;
@@ -196,10 +203,10 @@ static enum al_status finish(struct al_builder *b, struct al_draft *d,
     if (!a)
         return al_fail(err, AL_NO_MEMORY, "a fully connected layer");
     a->kern = b->kern;
-    a->algo = algo_of(b, &m);
+    a->n_vectors = al_value_count(al_value_of(b, n->inputs[0])) / m.n_in;
+    a->algo = algo_of(b, &m, a->n_vectors);
     a->has_add = d->step.n_in > 1;
     a->post = al_post_of(n);
-    a->n_vectors = al_value_count(al_value_of(b, n->inputs[0])) / m.n_in;
     a->fc.n_in = m.n_in;
     a->fc.n_out = m.n_out;
     if (!a->has_add)
@@ -215,7 +222,7 @@ static enum al_status finish(struct al_builder *b, struct al_draft *d,
     d->step.args = a;
     d->step.kernel = a->algo.name;
     if (a->algo.run != b->kern->fc)
-        d->step.precision = AL_CONV_BF16;
+        d->step.precision = b->p.precision;
     d->step.macs = (uint64_t)a->n_vectors * m.n_in * m.n_out;
     d->step.n_pointers = a->n_vectors;
     d->step.weight_bytes =

@@ -1,5 +1,5 @@
-/* isa_amx.c — AMX: convolutions by tiles of bfloat16, 16 channels a block. All other
- * kernels are those of the levels below. */
+/* isa_amx.c — AMX: convolutions and fully connected layers by tiles of bfloat16, 16
+ * channels a block. All other kernels are those of the levels below. */
 #define AL_BLOCK  16
 #define ISA       amx
 #define ISA_NAME  "amx"
@@ -10,6 +10,7 @@
 #include "engine/kern/tpl_conv.h"
 #pragma GCC diagnostic ignored "-Wunused-function" /* the templates' other forms */
 #include "engine/kern/tpl_amx.h"
+#include "engine/kern/tpl_fc_amx.h"
 
 CONV(direct_x6, EXACT)
 CONV(planar_x6, EXACT)

@@ -1,7 +1,7 @@
-/* The convolutions of AMX by its own instructions against their emulation, bit for bit,
- * on a processor without operating system (amx_bare.S; scripts/check-amx emulates one).
- * Reports on the first serial port. The emulation's results are the truth of checkkern's
- * other tests. */
+/* Convolutions and fully connected layers of AMX by its own instructions against their
+ * emulation, bit for bit, on a processor without operating system (amx_bare.S;
+ * scripts/check-amx emulates one). Reports on the first serial port. The emulation's
+ * results are the truth of checkkern's other tests. */
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -10,6 +10,7 @@
 #include "engine/kern/isa_amx.h"
 
 const struct al_conv_algo *const *check_emulated(size_t *ret_n);
+const struct al_fc_algo *check_emulated_fc(enum al_conv_precision precision);
 void amx_bare_main(void);
 void *memcpy(void *to, const void *from, size_t n);
 void *memset(void *p, int value, size_t n);
@@ -229,6 +230,87 @@ static bool report(const struct al_conv_algo *a, const struct shape *c, bool ok)
     return ok;
 }
 
+/* ---- fully connected layers ---- */
+
+#define MOST_ROWS 20
+
+struct fc_shape {
+    size_t n_in, n_out, n_rows;
+};
+
+static const struct fc_shape fc_shapes[] = {
+    { 1, 1, 1 }, { 37, 70, 20 }, { 64, 16, 16 }, { 551, 84, 5 }, { 1030, 33, 17 }
+};
+
+static void run_fc(const struct al_fc_algo *a, const struct al_fc *f,
+                   const float *weights, float *y)
+{
+    struct al_fc fc = *f;
+    float *packed = room(a->packed_floats(f->n_in, f->n_out) * sizeof(float));
+    float *rows[MOST_ROWS];
+
+    a->pack(f->n_in, f->n_out, weights, packed);
+    for (size_t i = 0; i < f->n_rows; i++)
+        rows[i] = y + i * f->n_out;
+    fc.weights = packed;
+    fc.y = rows;
+    fc.tile_end = (f->n_out + AL_FC_TILE - 1) / AL_FC_TILE;
+    a->run(&fc);
+}
+
+static bool check_fc(const struct al_fc_algo *real, const struct al_fc_algo *emulated,
+                     const struct fc_shape *c)
+{
+    struct al_fc f = { .n_in = c->n_in, .n_out = c->n_out, .n_rows = c->n_rows };
+    const float *weights, *x[MOST_ROWS];
+    float *want, *y;
+
+    heap = HEAP_BEGIN;
+    weights = random_floats(c->n_in * c->n_out, false);
+    f.bias = random_floats(c->n_out, false);
+    for (size_t i = 0; i < c->n_rows; i++)
+        x[i] = random_floats(c->n_in, false);
+    f.x = x;
+    want = random_floats(c->n_rows * c->n_out, false);
+    y = random_floats(c->n_rows * c->n_out, false);
+    run_fc(emulated, &f, weights, want);
+    run_fc(real, &f, weights, y);
+    return is_same(y, want, c->n_rows * c->n_out);
+}
+
+static bool report_fc(const struct al_fc_algo *a, const struct fc_shape *c, bool ok)
+{
+    print(ok ? "ok " : "DIFFERS ");
+    print(a->name);
+    print(" ");
+    print_int((int64_t)c->n_in);
+    print(" to ");
+    print_int((int64_t)c->n_out);
+    print(", ");
+    print_int((int64_t)c->n_rows);
+    print(" rows\n");
+    return ok;
+}
+
+static size_t check_fcs(void)
+{
+    static const struct al_fc_algo *const real[] = {
+#define X(products, isa) &al_fc_##products##_##isa,
+        AL_AMX_FCS(X, amx)
+#undef X
+    };
+    size_t bad = 0;
+
+    for (size_t i = 0; i < sizeof(real) / sizeof(real[0]); i++) {
+        for (size_t k = 0; k < sizeof(fc_shapes) / sizeof(fc_shapes[0]); k++)
+            bad +=
+                !report_fc(real[i], &fc_shapes[k],
+                           check_fc(real[i], check_emulated_fc((enum al_conv_precision)i),
+                                    &fc_shapes[k]));
+    }
+    return bad;
+}
+
 /* Bochs ends when these letters come to this port. */
 static void power_off(void)
 {
@@ -254,6 +336,7 @@ void amx_bare_main(void)
                     !report(real[i], &shapes[k], check(real[i], emulated[i], &shapes[k]));
         }
     }
+    bad += check_fcs();
     print("end: ");
     print_int((int64_t)bad);
     print(" differ\n");

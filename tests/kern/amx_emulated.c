@@ -13,9 +13,13 @@
 #include "tests/kern/check.h"
 #pragma GCC diagnostic ignored "-Wunused-function" /* the templates' other forms */
 #include "engine/kern/tpl_amx.h"
+#include "engine/kern/tpl_fc_amx.h"
 
 #define X(family, isa) extern const struct al_conv_algo al_conv_##family##_##isa;
 AL_AMX_FAMILIES(X, amx_emulated)
+#undef X
+#define X(products, isa) extern const struct al_fc_algo al_fc_##products##_##isa;
+AL_AMX_FCS(X, amx_emulated)
 #undef X
 
 CONV(direct_x6, EXACT)
@@ -30,6 +34,17 @@ static const struct al_conv_algo *const algos[] = {
     AL_AMX_FAMILIES(X, amx_emulated)
 #undef X
 };
+
+const struct al_fc_algo *check_emulated_fc(enum al_conv_precision precision)
+{
+    static const struct al_fc_algo *const fcs[] = {
+#define X(products, isa) &al_fc_##products##_##isa,
+        AL_AMX_FCS(X, amx_emulated)
+#undef X
+    };
+
+    return fcs[precision];
+}
 
 const struct al_conv_algo *const *check_emulated(size_t *ret_n)
 {

@@ -226,4 +226,10 @@ const struct al_conv_algo *const *check_emulated(size_t *ret_n)
     *ret_n = 0;
     return NULL;
 }
+
+const struct al_fc_algo *check_emulated_fc(enum al_conv_precision precision)
+{
+    (void)precision;
+    return NULL;
+}
 #endif

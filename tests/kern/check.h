@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "engine/kern/conv.h"
+#include "engine/kern/fc.h"
 #include "engine/kern/kern.h"
 
 /* Flags of the level under test ("scalar", "avx2", ...), set by main; and whether it is
@@ -53,6 +54,7 @@ bool check_is_amx(void);
 const struct al_conv_algo *check_twin(const struct al_conv_algo *a);
 /* amx_emulated.c; none where this build has no AVX-512. */
 const struct al_conv_algo *const *check_emulated(size_t *ret_n);
+const struct al_fc_algo *check_emulated_fc(enum al_conv_precision precision);
 
 /* Test groups: each returns the number of failures. */
 int check_conv(void);

@@ -11,6 +11,7 @@
 #include "engine/kern/bf16.h"
 #include "engine/kern/cpu.h"
 #include "engine/kern/fc.h"
+#include "engine/kern/fc_amx.h"
 
 static float from_bits(uint32_t bits)
 {
@@ -119,11 +120,12 @@ struct fc_problem {
     struct guarded weights, bias, packed, x[FC_MOST_ROWS], alone[FC_MOST_ROWS];
 };
 
-static struct guarded random_bf16(size_t n)
+/* Numbers whose products are exact; for AMX any. */
+static struct guarded random_inputs(size_t n)
 {
     struct guarded g = guarded_random(n);
 
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n && !check_is_amx(); i++)
         g.data[i] = al_bf16_float(al_bf16(g.data[i]));
     return g;
 }
@@ -155,6 +157,15 @@ static void fc_run(const struct fc_problem *p, size_t first, size_t n_rows,
     }
 }
 
+static float fc_tolerance(const struct fc_problem *p)
+{
+    const float n = (float)p->n_in;
+
+    if (check_is_amx() && strstr(p->algo->name, "bf16"))
+        return 5e-3F * (1.0F + sqrtf(n));
+    return (strstr(p->algo->name, "x3") ? 1e-5F : 1e-6F) * (2.0F + 0.05F * n);
+}
+
 static void check_fc_row(const struct fc_problem *p, size_t r)
 {
     struct guarded want = guarded_new(p->n_out);
@@ -165,8 +176,7 @@ static void check_fc_row(const struct fc_problem *p, size_t r)
             sum += (double)p->weights.data[o * p->n_in + i] * (double)p->x[r].data[i];
         want.data[o] = reference_act((float)sum, AL_CONV_ACT_RELU, 0, 0);
     }
-    check_near(p->algo->name, p->alone[r].data, want.data, p->n_out,
-               1e-6F * (2.0F + 0.05F * (float)p->n_in));
+    check_near(p->algo->name, p->alone[r].data, want.data, p->n_out, fc_tolerance(p));
     guarded_free(&want);
 }
 
@@ -184,20 +194,35 @@ static void check_pack_columns(const struct fc_problem *p)
     guarded_free(&packed);
 }
 
-static void check_fc_problem(size_t n_in, size_t n_out)
+/* All rows by the emulation of AMX: the same bits. */
+static void check_fc_twin(const struct fc_problem *p, const struct al_fc_algo *twin)
+{
+    struct fc_problem q = *p;
+    struct guarded y[FC_MOST_ROWS];
+
+    q.algo = twin;
+    fc_run(&q, 0, FC_MOST_ROWS, y);
+    for (size_t r = 0; r < FC_MOST_ROWS; r++) {
+        check_same_bits(twin->name, y[r].data, p->alone[r].data, p->n_out);
+        guarded_free(&y[r]);
+    }
+}
+
+static void check_fc_problem(const struct al_fc_algo *algo, const struct al_fc_algo *twin,
+                             size_t n_in, size_t n_out)
 {
     struct guarded together[FC_MOST_ROWS];
-    struct fc_problem p = { .algo = al_fc_bf16(check_level),
+    struct fc_problem p = { .algo = algo,
                             .n_in = n_in,
                             .n_out = n_out,
-                            .weights = random_bf16(n_in * n_out),
+                            .weights = random_inputs(n_in * n_out),
                             .bias = guarded_random(n_out) };
 
     p.packed = guarded_new(p.algo->packed_floats(n_in, n_out));
     p.algo->pack(n_in, n_out, p.weights.data, p.packed.data);
     check_pack_columns(&p);
     for (size_t r = 0; r < FC_MOST_ROWS; r++) {
-        p.x[r] = random_bf16(n_in);
+        p.x[r] = random_inputs(n_in);
         fc_run(&p, r, 1, &p.alone[r]);
         check_fc_row(&p, r);
     }
@@ -209,6 +234,8 @@ static void check_fc_problem(size_t n_in, size_t n_out)
             guarded_free(&together[i]);
         }
     }
+    if (twin)
+        check_fc_twin(&p, twin);
     for (size_t r = 0; r < FC_MOST_ROWS; r++) {
         guarded_free(&p.x[r]);
         guarded_free(&p.alone[r]);
@@ -218,14 +245,31 @@ static void check_fc_problem(size_t n_in, size_t n_out)
     guarded_free(&p.packed);
 }
 
+static void check_fc_sizes(const struct al_fc_algo *algo, const struct al_fc_algo *twin)
+{
+    for (size_t n_out = 1; n_out <= 140; n_out += n_out < 70 ? 3 : 17)
+        check_fc_problem(algo, twin, 37, n_out);
+    for (size_t n_in = 1; n_in <= 600; n_in += n_in < 40 ? 1 : 73)
+        check_fc_problem(algo, twin, n_in, 84);
+}
+
 static void fully_connected_layers_of_any_size_are_right_in_any_company(void **unused)
 {
     (void)unused;
     assert_null(al_fc_bf16(check_level & ~(unsigned)AL_CPU_AVX512_BF16));
-    for (size_t n_out = 1; n_out <= 140; n_out += n_out < 70 ? 3 : 17)
-        check_fc_problem(37, n_out);
-    for (size_t n_in = 1; n_in <= 600; n_in += n_in < 40 ? 1 : 73)
-        check_fc_problem(n_in, 84);
+    assert_null(al_fc_amx(check_level & ~(unsigned)AL_CPU_AMX, AL_CONV_FAST));
+    if (!check_is_amx()) {
+        check_fc_sizes(al_fc_bf16(check_level), NULL);
+        return;
+    }
+    for (enum al_conv_precision p = AL_CONV_EXACT; p <= AL_CONV_BF16; p++) {
+        const struct al_fc_algo *emulated = check_emulated_fc(p);
+
+        if (check_is_emulated)
+            check_fc_sizes(emulated, NULL);
+        else
+            check_fc_sizes(al_fc_amx(check_level, p), emulated);
+    }
 }
 
 int check_bf16(void)
