@@ -75,6 +75,8 @@ static const char *fault_of(const struct framing *f, const struct sv_exchange *x
         return "Content-Length is not a number";
     if (f->n_encodings && strcasecmp(f->encoding, "chunked") != 0)
         return "a Transfer-Encoding other than chunked";
+    if (f->n_encodings && strcmp(version, "HTTP/1.0") == 0)
+        return "a Transfer-Encoding in HTTP/1.0, which knows none"; /* RFC 9112 6.1 */
     if (x->uri && strstr(x->uri, "%00"))
         return "a NUL byte in the path";
     return NULL;

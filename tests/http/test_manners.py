@@ -30,6 +30,7 @@ class Framing(DaemonCase):
                 post("/v2", b"", "Content-Length : 0"),
                 post("/v2", b"", "Transfer-Encoding: gzip"),
                 post("/v2", b"ab", "Content-Length: +2"),
+                b"POST /v2 HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
                 b"GET /v2 HTTP/1.1\r\n\r\n",
                 b"GET /v2 HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
                 b"GET /v2%00/x HTTP/1.1\r\nHost: a\r\n\r\n"):
