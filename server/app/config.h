@@ -34,7 +34,7 @@
     UINT(max_request_rows, 256, 1, 1000000, true, "rows of one request; more is answered 413")    \
     UINT(deadline_ms, 30000, 1, 3600000, true, "deadline of a request that names none, and the longest one may ask for") \
     UINT(max_connections, 10000, 1, 1000000, false, "open connections; more wait in the backlog") \
-    UINT(max_header_bytes, 16384, 4096, 1048576, false, "memory of one connection for its headers and read buffer") \
+    UINT(max_header_bytes, 16384, 4096, 1048576, false, "memory of one connection for its headers and read buffer; headers that need more are answered 431, by libmicrohttpd and in HTML") \
     UINT(max_body_bytes, 67108864, 1024, 17179869184, true, "body of one request, decompressed too; more is answered 413") \
     UINT(max_bodies_bytes, 536870912, 65536, 1099511627776, true, "bodies being received at one time; more is answered 503") \
     UINT(max_chunks, 65536, 16, 100000000, true, "chunks of one chunked body")                  \

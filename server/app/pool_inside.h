@@ -17,7 +17,9 @@ struct sv_worker {
     struct sv_pool *pool;
     pthread_t thread;
     bool started;
-    pthread_mutex_t workspace_mutex; /* guards workspace */
+    /* Guards workspace. The pool's mutex may be taken while it is held, never the other
+     * way round. */
+    pthread_mutex_t workspace_mutex;
     struct al_workspace *workspace;
     struct sv_job job;
     struct sv_crew crew; /* that it leads */
