@@ -160,20 +160,42 @@ static bool grouped_fits(const struct al_conv_shape *s)
            (n == 4 || (n == 8 && AL_BLOCK == 16));
 }
 
-/* The weights of steps [c, c + n) of one group. */
+/* A row of taps of output channel k, steps [c, c + n): the step in the inner place,
+ * `lanes` apart. Zero past the last channel and for inputs of other groups. */
+AL_INLINE void pack_row(const struct al_conv_shape *s, int32_t k, int32_t r, int32_t c,
+                        int32_t n, const float *weights, ptrdiff_t lanes, float *packed)
+{
+    const int32_t in = s->in_c / s->groups, out = s->out_c / s->groups;
+    const int32_t first = k / out * in; /* of the group's inputs */
+    const int32_t begin = c * STEP_CHANNELS, end = (c + n) * STEP_CHANNELS;
+    const ptrdiff_t taps = (ptrdiff_t)s->kernel_h * s->kernel_w;
+    const float *w = weights + ((ptrdiff_t)k * in - first) * taps + r * s->kernel_w;
+    const bool whole = k < s->out_c && begin >= first && end <= first + in;
+
+    for (int32_t q = 0; q < s->kernel_w; q++, w++) {
+        if (whole)
+            __builtin_prefetch(w + end * taps); /* rows lie too far apart to be guessed */
+        for (int32_t i = begin; i < end; i += STEP_CHANNELS, packed += lanes) {
+            const int32_t odd = i + STEP_CHANNELS - 1;
+            const bool has_even = k < s->out_c && i >= first && i < first + in;
+            const bool has_odd = k < s->out_c && odd >= first && odd < first + in;
+            *packed = whole ? step_weight(w[i * taps], w[odd * taps])
+                            : step_weight(has_even ? w[i * taps] : 0.0F,
+                                          has_odd ? w[odd * taps] : 0.0F);
+        }
+    }
+}
+
+/* The weights of steps [c, c + n) of one group, [row][column][step][output lane]. Written
+ * lane by lane: so what is read lies together, and what is written fits the cache. */
 static float *pack_steps(const struct al_conv_shape *s, const struct al_conv_group *g,
                          int32_t c, int32_t n, const float *weights, float *packed)
 {
-    for (int32_t r = 0; r < s->kernel_h; r++) {
-        for (int32_t i = 0; i < s->kernel_w * n; i++) {
-            const int32_t from = (c + i % n) * STEP_CHANNELS;
-            for (int32_t k = g->block * AL_BLOCK; k < (g->block + g->n_blocks) * AL_BLOCK;
-                 k++)
-                *packed++ =
-                    step_weight(al_conv_weight(s, weights, k, from, r, i / n),
-                                al_conv_weight(s, weights, k, from + 1, r, i / n));
-        }
-    }
+    const ptrdiff_t lanes = (ptrdiff_t)g->n_blocks * AL_BLOCK;
+
+    for (int32_t r = 0; r < s->kernel_h; r++, packed += s->kernel_w * n * lanes)
+        for (int32_t k = 0; k < lanes; k++)
+            pack_row(s, g->block * AL_BLOCK + k, r, c, n, weights, lanes, packed + k);
     return packed;
 }
 

@@ -23,6 +23,8 @@
 #define WINOGRAD_MAX_PATCHES    84
 /* Keeps the a*a planes of the scratch out of each other's cache sets. */
 #define WINOGRAD_PLANE_PAD      48
+/* Of the largest kernel. */
+#define MAX_TAPS                25
 
 struct winograd {
     const struct al_conv_shape *s;
@@ -285,54 +287,78 @@ static double weight_factor(int32_t a, int32_t k, int32_t i, int32_t tap)
                   : factors_6[i] * pow(points_6[i], tap);
 }
 
-/* u = G g G^T of one k x k kernel, in double; `t` is G. */
-static void weight_transform(int32_t a, int32_t k, double (*t)[5], const float *g,
-                             double *u)
-{
-    double half[6][5] = { 0 };
+/* Doubles of as many output channels as a block has. */
+typedef double wvec __attribute__((vector_size(8 * AL_BLOCK)));
 
-    for (int32_t i = 0; i < a; i++) {
-        for (int32_t r = 0; r < k; r++) {
-            for (int32_t j = 0; j < k; j++)
-                half[i][j] += t[i][r] * (double)g[r * k + j];
+/* u = G g G^T of the k x k kernels in the lanes of g; `t` is G. */
+AL_INLINE void weight_transform(const int a, const int k, double (*t)[5], const wvec *g,
+                                wvec *u)
+{
+    wvec half[5];
+
+    for (int i = 0; i < a; i++, u += a) {
+        for (int j = 0; j < k; j++) {
+            half[j] = t[i][0] * g[j];
+            for (int r = 1; r < k; r++)
+                half[j] += t[i][r] * g[r * k + j];
         }
-    }
-    for (int32_t i = 0; i < a; i++) {
-        for (int32_t j = 0; j < a; j++, u++) {
-            *u = 0.0;
-            for (int32_t r = 0; r < k; r++)
-                *u += half[i][r] * t[j][r];
+        for (int j = 0; j < a; j++) {
+            u[j] = half[0] * t[j][0];
+            for (int r = 1; r < k; r++)
+                u[j] += half[r] * t[j][r];
         }
     }
 }
 
-static void winograd_pack(const struct al_conv_shape *s, int32_t m, const float *weights,
-                          float *packed)
+/* The kernels of output channels [k, k + AL_BLOCK) for input channel c; zero past the
+ * last of either. */
+static void read_kernels(const struct al_conv_shape *s, const float *weights, int32_t k,
+                         int32_t c, wvec *g)
+{
+    const int32_t taps = s->kernel_h * s->kernel_w;
+    const int32_t n = c < s->in_c ? s->out_c - k : 0;
+
+    for (int32_t i = 0; i < taps; i++)
+        g[i] = (wvec){ 0 };
+    for (int32_t lane = 0; lane < AL_BLOCK && lane < n; lane++) {
+        const float *from = weights + ((ptrdiff_t)(k + lane) * s->in_c + c) * taps;
+        for (int32_t i = 0; i < taps; i++)
+            g[i][lane] = (double)from[i];
+    }
+}
+
+/* Transforms the weights of one block of outputs and one step of inputs: one vector for
+ * each of the a*a products, `plane` floats apart. */
+AL_INLINE void pack_kernels(const int a, const int k, double (*t)[5], wvec (*g)[MAX_TAPS],
+                            size_t plane, float *packed)
+{
+    wvec u[2][36];
+
+    for (int c = 0; c < STEP_CHANNELS; c++)
+        weight_transform(a, k, t, g[c], u[c]);
+    for (int p = 0; p < a * a; p++, packed += plane)
+        for (int lane = 0; lane < AL_BLOCK; lane++)
+            packed[lane] =
+                step_weight((float)u[0][p][lane], (float)u[STEP_CHANNELS - 1][p][lane]);
+}
+
+AL_INLINE void winograd_pack(const struct al_conv_shape *s, const int m, const int k,
+                             const float *weights, float *packed)
 {
     const struct winograd w = winograd_of(s, m);
     struct al_conv_group g = al_conv_group_first(&w.product, AL_BLOCK, w.kb);
-    const int32_t taps = s->kernel_h * s->kernel_w;
-    double t[6][5], u[2][36] = { 0 };
+    double t[6][5];
 
-    for (int32_t i = 0; i < w.a * s->kernel_h; i++)
-        t[i / s->kernel_h][i % s->kernel_h] =
-            weight_factor(w.a, s->kernel_h, i / s->kernel_h, i % s->kernel_h);
-
+    for (int32_t i = 0; i < w.a * k; i++)
+        t[i / k][i % k] = weight_factor(w.a, k, i / k, i % k);
     for (; g.n_blocks; al_conv_group_next(&w.product, AL_BLOCK, w.kb, &g)) {
-        const int32_t lanes = g.n_blocks * AL_BLOCK;
-        for (int32_t i = 0; i < w.product.in_c * lanes; i++) {
-            const int32_t k = g.block * AL_BLOCK + i % lanes;
-            const int32_t from = i / lanes * STEP_CHANNELS;
-            memset(u, 0, sizeof(u));
-            for (int32_t c = from; c < from + STEP_CHANNELS; c++) {
-                if (k < s->out_c && c < s->in_c)
-                    weight_transform(w.a, s->kernel_h, t,
-                                     weights + ((ptrdiff_t)k * s->in_c + c) * taps,
-                                     u[c - from]);
-            }
-            for (int32_t p = 0; p < w.a * w.a; p++)
-                packed[(size_t)p * w.plane_floats + g.weights + (size_t)i] =
-                    step_weight((float)u[0][p], (float)u[1][p]);
+        float *to = packed + g.weights;
+        for (int32_t i = 0; i < w.product.in_c * g.n_blocks; i++, to += AL_BLOCK) {
+            wvec kernels[STEP_CHANNELS][MAX_TAPS];
+            for (int32_t c = 0; c < STEP_CHANNELS; c++)
+                read_kernels(s, weights, (g.block + i % g.n_blocks) * AL_BLOCK,
+                             i / g.n_blocks * STEP_CHANNELS + c, kernels[c]);
+            pack_kernels(m + k - 1, k, t, kernels, w.plane_floats, to);
         }
     }
 }
@@ -358,7 +384,7 @@ static bool winograd_fits(const struct al_conv_shape *s, int32_t k)
     static void family##_pack(const struct al_conv_shape *s, const float *weights,     \
                               float *packed)                                           \
     {                                                                                  \
-        winograd_pack(s, m, weights, packed);                                          \
+        winograd_pack(s, m, k, weights, packed);                                       \
     }                                                                                  \
     static size_t family##_scratch_bytes(const struct al_conv_shape *s, size_t n_rows) \
     {                                                                                  \
