@@ -138,6 +138,17 @@ class Methods(unittest.TestCase):
             self.assertTrue(torch.equal(before[-1], after[-1]))
             self.assertFalse(torch.equal(before[0], after[0]))
 
+    def test_the_mean_of_runs_is_that_of_their_weights(self):
+        with tempfile.TemporaryDirectory() as folder:
+            folders = [Path(folder) / name for name in "ab"]
+            for at, value in zip(folders, (1.0, 4.0)):
+                at.mkdir()
+                torch.save({"net": {"weight": torch.full((2, 3), value),
+                                    "count": torch.tensor(int(value))}}, at / "checkpoint.pt")
+            mean = trainer.mean_state(folders)
+            self.assertTrue(torch.equal(mean["weight"], torch.full((2, 3), 2.5)))
+            self.assertEqual(mean["count"].dtype, torch.int64)
+
     def test_a_trunk_is_taken_over_however_it_is_cut(self):
         with tempfile.TemporaryDirectory() as folder:
             source = NETWORKS["cifar10-bresnet20"].build()

@@ -58,8 +58,8 @@ def add_method(group):
     group.add_argument("--teacher", metavar="RUN", help="a finished run of WORK, for distil")
     group.add_argument("--trunk", metavar="RUN", help="a finished run of WORK whose trunk to "
                        "start from (method heads: and to keep)")
-    group.add_argument("--init", metavar="RUN", help="a run of WORK, finished or not, of the same "
-                       "network, all of whose weights to start from")
+    group.add_argument("--init", metavar="RUN,...", help="a run of WORK, finished or not, of the "
+                       "same network, all of whose weights to start from; of several their mean")
 
 
 def add_recipe(group):
@@ -124,7 +124,7 @@ def make_trainer(net, dataset, recipe, folder, arguments):
         run = trainer.Trainer(*parts)
     run.start_from(trunk)
     if arguments.init:
-        run.start_from(torch.load(arguments.work / arguments.init / "checkpoint.pt")["net"])
+        run.start_from(trainer.mean_state(arguments.work / name for name in arguments.init.split(",")))
     return run
 
 
