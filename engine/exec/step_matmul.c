@@ -7,7 +7,7 @@
 struct matmul_args {
     size_t n_products; /* of one lane */
     size_t m, k, n;    /* [m][k] times [k][n] */
-    const float *no_bias;
+    const float *bias; /* n floats */
     struct al_post post;
     bool has_add; /* in[2], before the activation */
     const struct al_kern *kern;
@@ -27,6 +27,11 @@ static bool fits(const struct al_builder *b, const struct al_node *n)
     for (size_t i = 0; i + 2 < rank; i++)
         if (x->shape.dims[i] != w->shape.dims[i])
             return false;
+    if (al_node_input(n, 2) != AL_NO_VALUE &&
+        (!al_is_float_constant(b, n->inputs[2]) ||
+         al_value_count(al_value_of(b, n->inputs[2])) !=
+             (uint64_t)w->shape.dims[rank - 1]))
+        return false;
     return n->post.add == AL_NO_VALUE ||
            al_value_count(al_value_of(b, n->post.add)) ==
                al_value_count(al_value_of(b, n->outputs[0]));
@@ -47,7 +52,7 @@ static void multiply(const struct matmul_args *a, struct al_run *r, const float 
     const struct al_fc fc = { .n_in = a->k,
                               .n_out = a->n,
                               .weights = packed,
-                              .bias = a->no_bias,
+                              .bias = a->bias,
                               .n_rows = a->m,
                               .x = r->x,
                               .y = r->y,
@@ -76,13 +81,15 @@ static void run_matmul(const struct al_step *s, struct al_run *r)
 
 /* ---- building ---- */
 
-static enum al_status set_scratch(struct al_builder *b, struct al_draft *d,
-                                  struct matmul_args *a, struct al_error *err)
+static enum al_status set_memory(struct al_builder *b, struct al_draft *d,
+                                 struct matmul_args *a, struct al_error *err)
 {
     if (!al_mul(al_fc_packed_floats(a->k, a->n), sizeof(float), &d->step.scratch_bytes))
         return al_fail(err, AL_TOO_LARGE, "a matrix of %zux%zu", a->k, a->n);
-    a->no_bias = al_build_alloc(b, a->n, sizeof(float));
-    return a->no_bias ? AL_OK : al_fail(err, AL_NO_MEMORY, "a product");
+    uint32_t bias = al_node_input(al_graph_node(b->p.graph, d->node), 2);
+    a->bias = bias == AL_NO_VALUE ? al_build_alloc(b, a->n, sizeof(float))
+                                  : al_build_constant(b, bias);
+    return a->bias ? AL_OK : al_fail(err, AL_NO_MEMORY, "a product");
 }
 
 static enum al_status finish(struct al_builder *b, struct al_draft *d,
@@ -107,7 +114,7 @@ static enum al_status finish(struct al_builder *b, struct al_draft *d,
     d->step.kernel = b->kern->name;
     d->step.macs = (uint64_t)a->n_products * a->m * a->k * a->n;
     d->step.n_pointers = a->m;
-    return set_scratch(b, d, a, err);
+    return set_memory(b, d, a, err);
 }
 
 static enum al_status lower(struct al_builder *b, uint32_t id, struct al_error *err)

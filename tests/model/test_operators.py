@@ -30,7 +30,7 @@ def mean_with_padding(x, size, stride, pad):
                      for i in starts[0]], -2)
 
 
-# name: operator set, node, input, constants, expected output
+# name: operator set, node or nodes, input, constants, expected output
 CASES = {
     "what ceil_mode adds does not count as padding":
         (13, helper.make_node("AveragePool", ["x"], ["y"], kernel_shape=[3, 3], strides=[2, 2], pads=[1] * 4,
@@ -50,12 +50,19 @@ CASES = {
     "operator set 10 takes the next element when it shrinks":
         (10, helper.make_node("Resize", ["x", "s"], ["y"]),
          ramp(1, 1, 2, 4), {"s": np.float32([1, 1, 0.6, 0.6])}, np.float32([[[[1, 3]]]])),
+    "a product of two computed matrices keeps what is added to it":
+        (13, [helper.make_node("Reshape", ["x", "s"], ["w"]),
+              helper.make_node("Slice", ["x", "zero", "four", "one"], ["v"]),
+              helper.make_node("MatMul", ["v", "w"], ["p"]), helper.make_node("Add", ["p", "b"], ["y"])],
+         ramp(1, 20), {"s": np.int64([4, 5]), "zero": np.int64([0]), "four": np.int64([4]), "one": np.int64([1]),
+                       "b": np.float32([1e3, 2e3, 3e3, 4e3, 5e3])},
+         ramp(1, 4) @ ramp(4, 5) + 1e3 * ramp(1, 5)),
 }
 
 
-def run(alight, folder, opset, node, x, constants):
+def run(alight, folder, opset, nodes, x, constants):
     graph = helper.make_graph(
-        [node], "g", [helper.make_tensor_value_info("x", TensorProto.FLOAT, x.shape)],
+        nodes if isinstance(nodes, list) else [nodes], "g", [helper.make_tensor_value_info("x", TensorProto.FLOAT, x.shape)],
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
         [numpy_helper.from_array(a, name) for name, a in constants.items()])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
