@@ -344,9 +344,12 @@ static uint64_t smallest_slack_ns(const struct sim *s)
 
         for (uint32_t i = 0; r->state == SV_REQUEST_RUNNING && i < r->n_rows; i++) {
             const struct sv_row *row = &r->rows[i];
-            uint64_t cost = sv_cost_ns(&r->model->steps[row->stage + 1].cost, 1);
+            uint64_t cost;
 
-            if (row->node.queued && r->deadline_ns - cost < first)
+            if (!row->node.queued)
+                continue;
+            cost = sv_cost_ns(&r->model->steps[row->stage + 1].cost, 1);
+            if (r->deadline_ns - cost < first)
                 first = r->deadline_ns - cost;
         }
     }
