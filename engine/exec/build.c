@@ -218,14 +218,16 @@ enum al_status al_build_write(struct al_builder *b, uint32_t value, enum al_form
 }
 
 enum al_status al_build_alias(struct al_builder *b, uint32_t value, uint32_t buffer,
-                              struct al_error *err)
+                              size_t first, struct al_error *err)
 {
     uint32_t id = 0;
     enum al_status s = add_buffer(b, value, AL_FORM_PLAIN, &id, err);
 
-    if (s == AL_OK)
-        b->buffers[id].root = buffer;
-    return s;
+    if (s != AL_OK)
+        return s;
+    b->buffers[id].root = buffer;
+    b->buffers[id].root_first = first;
+    return AL_OK;
 }
 
 void al_build_halo(struct al_builder *b, uint32_t buffer, struct al_halo halo)

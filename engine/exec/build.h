@@ -49,6 +49,7 @@ struct al_buffer {
     struct al_halo halo;  /* of a blocked root */
     uint32_t root;        /* itself when it lies in no other */
     uint32_t root_block;  /* first channel block inside a blocked root */
+    size_t root_first;    /* first element inside a plain root */
     uint32_t next;        /* next buffer of the same value, or AL_NO_BUFFER */
     struct al_place place;
 };
@@ -125,9 +126,10 @@ bool al_build_sees(const struct al_builder *b, uint32_t slot);
 AL_MUST_CHECK enum al_status al_build_write(struct al_builder *b, uint32_t value,
                                             enum al_form form, uint32_t *ret,
                                             struct al_error *err);
-/* The same elements as plain `buffer`, known as `value`: no step is needed. */
+/* The elements of plain `buffer` from `first` on, known as `value`: no step is needed. */
 AL_MUST_CHECK enum al_status al_build_alias(struct al_builder *b, uint32_t value,
-                                            uint32_t buffer, struct al_error *err);
+                                            uint32_t buffer, size_t first,
+                                            struct al_error *err);
 /* Drafts a step; arrays are copied. `*ret_draft` is valid until the next call. */
 AL_MUST_CHECK enum al_status al_build_step(struct al_builder *b, uint32_t node,
                                            const uint32_t *in, size_t n_in,

@@ -17,6 +17,7 @@ struct al_family {
     X(conv)               \
     X(fc)                 \
     X(matmul)             \
+    X(transposed)         \
     X(pool)               \
     X(norm)               \
     X(eltwise)            \

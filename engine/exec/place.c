@@ -21,6 +21,16 @@ uint32_t al_place_block(const struct al_builder *b, uint32_t buffer)
     return block;
 }
 
+/* First element of a plain buffer inside its root. */
+static size_t first_of(const struct al_builder *b, uint32_t buffer)
+{
+    size_t first = 0;
+
+    for (; b->buffers[buffer].root != buffer; buffer = b->buffers[buffer].root)
+        first += b->buffers[buffer].root_first;
+    return first;
+}
+
 static int32_t larger(int32_t a, int32_t b)
 {
     return a > b ? a : b;
@@ -175,6 +185,8 @@ static void place_members(struct al_builder *b)
         if (root == i)
             continue;
         b->buffers[i].place = b->buffers[root].place;
+        b->buffers[i].place.offset +=
+            first_of(b, i) * al_dtype_size(al_value_of(b, b->buffers[i].value)->dtype);
         if (!block)
             continue;
         struct al_map plane = al_buffer_map(b, root);

@@ -164,7 +164,7 @@ static enum al_status alias_plain(struct al_builder *b, const struct al_selectio
         al_build_read(b, b->buffers[s->at[0].buffer].value, AL_FORM_PLAIN, &whole, err);
 
     if (status == AL_OK)
-        status = al_build_alias(b, s->value, whole, err);
+        status = al_build_alias(b, s->value, whole, 0, err);
     *ret = al_build_find(b, s->value, AL_FORM_PLAIN);
     return status;
 }

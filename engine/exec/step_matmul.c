@@ -9,7 +9,8 @@ struct matmul_args {
     size_t m, k, n;    /* [m][k] times [k][n] */
     const float *bias; /* n floats */
     struct al_post post;
-    bool has_add; /* in[2], before the activation */
+    bool has_add;    /* in[2], before the activation */
+    bool transposed; /* the right matrices are [n][k] */
     const struct al_kern *kern;
 };
 
@@ -37,6 +38,64 @@ static bool fits(const struct al_builder *b, const struct al_node *n)
                al_value_count(al_value_of(b, n->outputs[0]));
 }
 
+/* ---- a right operand that is transposed is packed from what it was before ---- */
+
+static bool swaps_last_two(const struct al_builder *b, const struct al_node *n)
+{
+    size_t rank = al_value_of(b, n->inputs[0])->shape.rank, n_perm;
+    const int64_t *perm;
+
+    if (rank < 2 || !al_node_ints(n, "perm", &perm, &n_perm))
+        return false;
+    for (size_t k = 0; k + 2 < rank; k++)
+        if (perm[k] != (int64_t)k)
+            return false;
+    return perm[rank - 2] == (int64_t)rank - 1;
+}
+
+/* Whether nothing reads the value but products that pack it. */
+static bool is_packed_only(const struct al_builder *b, uint32_t value)
+{
+    size_t uses = al_graph_n_uses(b->p.graph, value);
+
+    for (uint32_t i = 0; i < al_graph_n_nodes(b->p.graph) && uses; i++) {
+        const struct al_node *n = al_graph_node(b->p.graph, i);
+        if (n->op == AL_OP_MATMUL && n->inputs[1] == value && n->inputs[0] != value &&
+            n->post.add != value && fits(b, n))
+            uses--;
+    }
+    return !uses;
+}
+
+static bool fits_transposed(const struct al_builder *b, const struct al_node *n)
+{
+    return n->op == AL_OP_TRANSPOSE && al_value_of(b, n->inputs[0])->dtype == AL_F32 &&
+           al_graph_n_uses(b->p.graph, n->outputs[0]) > 0 && swaps_last_two(b, n) &&
+           is_packed_only(b, n->outputs[0]);
+}
+
+static enum al_status lower_transposed(struct al_builder *b, uint32_t id,
+                                       struct al_error *err)
+{
+    (void)b;
+    (void)id;
+    (void)err;
+    return AL_OK;
+}
+
+const struct al_family al_family_transposed = { fits_transposed, lower_transposed };
+
+/* The right operand as it is read, and whether it is transposed then. */
+static uint32_t right_of(const struct al_builder *b, const struct al_node *n,
+                         bool *ret_transposed)
+{
+    uint32_t id = al_value_of(b, n->inputs[1])->producer;
+    const struct al_node *t = id == AL_NO_NODE ? NULL : al_graph_node(b->p.graph, id);
+
+    *ret_transposed = t && fits_transposed(b, t);
+    return *ret_transposed ? t->inputs[0] : n->inputs[1];
+}
+
 /* ---- running ---- */
 
 static void multiply(const struct matmul_args *a, struct al_run *r, const float *x,
@@ -44,7 +103,7 @@ static void multiply(const struct matmul_args *a, struct al_run *r, const float 
 {
     float *packed = (float *)(void *)r->scratch;
 
-    a->kern->fc_pack_columns(a->k, a->n, w, packed);
+    (a->transposed ? a->kern->fc_pack : a->kern->fc_pack_columns)(a->k, a->n, w, packed);
     for (size_t i = 0; i < a->m; i++) {
         r->x[i] = x + i * a->k;
         r->y[i] = y + i * a->n;
@@ -108,6 +167,7 @@ static enum al_status finish(struct al_builder *b, struct al_draft *d,
     a->n_products = al_value_count(al_value_of(b, n->inputs[0])) / (a->m * a->k);
     a->kern = b->kern;
     a->has_add = n->post.add != AL_NO_VALUE;
+    (void)right_of(b, n, &a->transposed);
     a->post = al_post_of(n);
     d->step.run = run_matmul;
     d->step.args = a;
@@ -121,12 +181,14 @@ static enum al_status lower(struct al_builder *b, uint32_t id, struct al_error *
 {
     const struct al_node *n = al_graph_node(b->p.graph, id);
     uint32_t in[3], out;
+    bool transposed;
+    const uint32_t operands[2] = { n->inputs[0], right_of(b, n, &transposed) };
     size_t n_in = 0;
     struct al_draft *d;
     enum al_status s = AL_OK;
 
     for (size_t i = 0; s == AL_OK && i < 2; i++)
-        s = al_build_read(b, n->inputs[i], AL_FORM_PLAIN, &in[n_in++], err);
+        s = al_build_read(b, operands[i], AL_FORM_PLAIN, &in[n_in++], err);
     if (s == AL_OK && n->post.add != AL_NO_VALUE)
         s = al_build_read(b, n->post.add, AL_FORM_PLAIN, &in[n_in++], err);
     if (s == AL_OK)

@@ -66,7 +66,9 @@ AL_INLINE void pack_plain(const struct fc_plain *m, float *packed)
         const float *w = m->weights + out * m->out_step;
 
         for (size_t i = 0; i < m->n_in; i++, w += m->in_step, packed += lanes) {
-            for (size_t k = 0; k < n; k++)
+            if (m->out_step == 1)
+                memcpy(packed, w, n * sizeof(float));
+            for (size_t k = 0; k < n && m->out_step != 1; k++)
                 packed[k] = w[k * m->out_step];
             for (size_t k = n; k < lanes; k++)
                 packed[k] = 0.0F;
