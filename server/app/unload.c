@@ -154,7 +154,7 @@ static void look(uv_timer_t *timer)
 void sv_unload(struct sv_unloads *among, const struct sv_unload_params *p)
 {
     size_t n = count_serving(p->table, p->name);
-    struct sv_unload *u = calloc(1, sizeof(*u) + n * sizeof(u->models[0]));
+    struct sv_unload *u = calloc(1, sizeof(*u) + n * sizeof(struct sv_model *));
     struct al_error err;
 
     if (n == 0 || !u || !(u->name = strdup(p->name))) {

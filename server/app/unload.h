@@ -32,9 +32,9 @@ struct sv_unload_params {
 /* From now on no version of the model serves, and the index shows it UNLOADING. `done` is
  * called once: AL_NOT_FOUND when none serves, AL_TIMEOUT when requests hold it for longer
  * than the limit. */
-void sv_unload(struct sv_unloads *u, const struct sv_unload_params *p);
+void sv_unload(struct sv_unloads *among, const struct sv_unload_params *p);
 /* Ends all waits with AL_UNAVAILABLE, but for models that are being freed already. */
-void sv_unloads_cancel(struct sv_unloads *u);
+void sv_unloads_cancel(struct sv_unloads *among);
 
 /* Whether `name` was unloaded on demand: only a load by name brings it back. */
 bool sv_is_unloaded(const struct sv_table *t, const char *name);
