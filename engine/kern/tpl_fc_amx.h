@@ -8,6 +8,7 @@
 
 #include "engine/kern/fc_amx.h"
 #include "engine/kern/tpl_amx.h"
+#include "engine/kern/tpl_fc_matrix.h"
 
 #define FC_PAIR        (OUT_BLOCKS * AL_BLOCK) /* outputs of two blocks */
 #define FC_PAIRS       (AL_FC_TILE / FC_PAIR)  /* of a tile of outputs */
@@ -30,19 +31,6 @@ static size_t fc_amx_floats(size_t n_in, size_t n_out, int planes)
 {
     return fc_steps(n_in) * ((n_out + AL_BLOCK - 1) / AL_BLOCK) * TILE_FLOATS *
            (size_t)planes;
-}
-
-/* A matrix in memory: the distances from output to output and from input to input. */
-struct fc_matrix {
-    const float *weights;
-    size_t n_in, n_out, out_step, in_step;
-};
-
-static float fc_weight(const struct fc_matrix *m, size_t out, size_t in)
-{
-    return out < m->n_out && in < m->n_in
-               ? m->weights[out * m->out_step + in * m->in_step]
-               : 0.0F;
 }
 
 /* One step of one block: all planes, `plane` floats apart. */

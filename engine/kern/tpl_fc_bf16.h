@@ -8,6 +8,7 @@
 
 #include "engine/kern/fc.h"
 #include "engine/kern/tpl_act.h"
+#include "engine/kern/tpl_fc_matrix.h"
 #include "engine/kern/tpl_step.h"
 
 #define FC_ROWS  16
@@ -28,19 +29,6 @@ static size_t fc_tile_lanes(size_t n_out, size_t tile)
 static size_t fc_bf16_packed_floats(size_t n_in, size_t n_out)
 {
     return fc_steps(n_in) * ((n_out + AL_BLOCK - 1) / AL_BLOCK * AL_BLOCK);
-}
-
-/* A matrix in memory: the distances from output to output and from input to input. */
-struct fc_matrix {
-    const float *weights;
-    size_t n_in, n_out, out_step, in_step;
-};
-
-static float fc_weight(const struct fc_matrix *m, size_t out, size_t in)
-{
-    return out < m->n_out && in < m->n_in
-               ? m->weights[out * m->out_step + in * m->in_step]
-               : 0.0F;
 }
 
 static void fc_bf16_pack_matrix(const struct fc_matrix *m, float *packed)
