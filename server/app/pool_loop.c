@@ -1,3 +1,5 @@
+#include <inttypes.h>
+
 #include "server/app/pool_inside.h"
 
 void sv_pool_on_wake(uv_async_t *wake)
@@ -48,8 +50,10 @@ static void encode_refusal(struct sv_call *c)
     struct al_error err;
 
     if (c->request.status == AL_OVERLOADED) {
-        (void)al_fail(&err, AL_OVERLOADED, "the queue is full; it drains in about %u s",
-                      c->retry_after_s);
+        (void)al_fail(&err, AL_OVERLOADED,
+                      "the queue is full or too long for the deadline: an answer would "
+                      "have to wait for %" PRIu64 " ms; the queue drains in about %u s",
+                      c->request.queue_ns / 1000000, c->retry_after_s);
     } else {
         (void)al_fail(&err, c->request.status,
                       "%zu bytes are more than the whole queue may hold",

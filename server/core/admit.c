@@ -39,6 +39,17 @@ static uint64_t due_ns(const struct sv_request *r)
     return r->arrived_ns + span / SV_PRIORITY_LOWEST * r->priority;
 }
 
+/* Whether the turn of `r` would come when less than a quarter of its time is left. What
+ * is served so late is at the mercy of every delay, and its client had better know at
+ * once. */
+static bool comes_too_late(const struct sv_request *r, uint64_t wait_ns)
+{
+    uint64_t allowed = r->deadline_ns - r->arrived_ns;
+
+    return r->deadline_ns != SV_NO_DEADLINE && r->deadline_ns > r->arrived_ns &&
+           wait_ns > allowed - allowed / 4;
+}
+
 /* Adds a model whose first request has come. It may not claim time for the past in which
  * it asked for nothing. */
 static void activate(struct sv_sched *s, struct sv_model *m)
@@ -69,6 +80,13 @@ enum al_status sv_sched_submit(struct sv_sched *s, struct sv_request *r, uint64_
     enum al_status status =
         fits(s, m, r->n_rows, r->size_bytes, r->n_rows, r->size_bytes);
 
+    r->arrived_ns = now_ns;
+    r->due_ns = due_ns(r);
+    r->queue_ns = sv_ahead_ns(s, r);
+    if (status == AL_OK && comes_too_late(r, r->queue_ns)) {
+        m->counters->n_rejected[SV_REJECT_QUEUE_TIME]++;
+        status = AL_OVERLOADED;
+    }
     if (status != AL_OK) {
         m->counters->n_refused[status]++;
         *ret_retry_after_s = sv_sched_retry_after_s(s);
@@ -81,8 +99,6 @@ enum al_status sv_sched_submit(struct sv_sched *s, struct sv_request *r, uint64_
     if (m->n_active++ == 0)
         activate(s, m);
     s->n_active++;
-    r->arrived_ns = now_ns;
-    r->due_ns = due_ns(r);
     if (r->deadline_ns != SV_NO_DEADLINE)
         sv_heap_push(&s->deadlines, &r->deadline_node, r->deadline_ns);
     sv_queue_request(s, r, now_ns);

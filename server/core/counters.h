@@ -25,12 +25,13 @@ enum {
 #undef X
 
 /* Why a request was turned away or given up: one row a reason, with its metric label. */
-#define SV_REJECT_LIST(X)                                           \
-    X(QUEUE_ROWS, "queue_rows")   /* the queue holds max_rows */    \
-    X(QUEUE_BYTES, "queue_bytes") /* the queue holds max_bytes */   \
-    X(DEADLINE, "deadline")       /* deadline passed, no answer */  \
-    X(CANCELLED, "cancelled")     /* the client went away */        \
-    X(TOO_LARGE, "too_large")     /* larger than the whole queue */ \
+#define SV_REJECT_LIST(X)                                            \
+    X(QUEUE_ROWS, "queue_rows")   /* the queue holds max_rows */     \
+    X(QUEUE_BYTES, "queue_bytes") /* the queue holds max_bytes */    \
+    X(QUEUE_TIME, "queue_time")   /* its turn would come too late */ \
+    X(DEADLINE, "deadline")       /* deadline passed, no answer */   \
+    X(CANCELLED, "cancelled")     /* the client went away */         \
+    X(TOO_LARGE, "too_large")     /* larger than the whole queue */  \
     X(DECODE, "decode")           /* the body could not be decoded */
 
 enum sv_reject {

@@ -63,15 +63,6 @@ void sv_heap_push(struct sv_heap *h, struct sv_heap_node *node, uint64_t key)
     h->n++;
 }
 
-struct sv_heap_node *sv_heap_pop(struct sv_heap *h)
-{
-    struct sv_heap_node *node = h->root;
-
-    if (node)
-        sv_heap_remove(h, node);
-    return node;
-}
-
 void sv_heap_remove(struct sv_heap *h, struct sv_heap_node *node)
 {
     struct sv_heap_node *orphans;

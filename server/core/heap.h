@@ -25,8 +25,6 @@ struct sv_heap {
 };
 
 void sv_heap_push(struct sv_heap *h, struct sv_heap_node *node, uint64_t key);
-/* NULL when empty. */
-struct sv_heap_node *sv_heap_pop(struct sv_heap *h);
 /* Takes `node` out wherever it stands; nothing happens when it is in no heap. */
 void sv_heap_remove(struct sv_heap *h, struct sv_heap_node *node);
 /* Every node once, from the root on, in no particular order; NULL: that was the last. */

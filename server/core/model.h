@@ -29,14 +29,17 @@ struct sv_help {
     uint64_t n_declined;
 };
 
+#define SV_SPANS 80 /* classes of entries by their patience, see ahead.c */
+
 /* A step of the way: step 0 decodes requests, step k+1 runs stage k for rows. */
 struct sv_step {
     struct sv_heap queue; /* of requests (step 0) or rows, by due time */
     struct sv_cost cost;  /* of runs without help */
     struct sv_help help;
-    size_t n_running;    /* jobs that workers have taken */
-    uint64_t n_done;     /* entries that went through */
-    uint64_t waiting_ns; /* since when nothing was taken from the queue */
+    size_t n_running;           /* jobs that workers have taken */
+    uint64_t n_done;            /* entries that went through */
+    uint64_t waiting_ns;        /* since when nothing was taken from the queue */
+    uint32_t by_span[SV_SPANS]; /* entries in the queue */
 };
 
 struct sv_model {

@@ -84,7 +84,7 @@ struct sv_request {
     bool cancelled, released;
     bool rejected;                     /* by sv_sched_reserve, which counted why */
     uint64_t due_ns;                   /* order in the queues */
-    uint64_t queue_ns;                 /* waited for decoding */
+    uint64_t queue_ns;                 /* waited for decoding; refused: would wait */
     struct sv_heap_node node;          /* in the decode queue */
     struct sv_heap_node deadline_node; /* among all deadlines */
     struct sv_request *next;           /* in an outbox's list */

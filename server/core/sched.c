@@ -43,19 +43,6 @@ size_t sv_sched_n_bytes(const struct sv_sched *s)
 
 /* ---- take ---- */
 
-/* When more waits than can be served in half the time a request has, many will be late
- * whatever is done. Serving those whose time is nearly up, at the mercy of every delay,
- * would make it most: then a quarter of its time must be left. */
-static uint64_t margin_ns(const struct sv_sched *s, const struct sv_choice *c,
-                          const struct sv_request *head)
-{
-    uint64_t backlog_ns = c->model->steps[c->step].queue.n *
-                          sv_model_entry_ns(c->model, c->step) / s->p.n_workers;
-    uint64_t allowed_ns = head->deadline_ns - head->arrived_ns;
-
-    return backlog_ns > allowed_ns / 2 ? allowed_ns / 4 : 0;
-}
-
 /* Gives up the head of a queue that cannot be answered in time any more, in favour of
  * those behind it. The last of a queue always runs, so that an estimate that is wrong
  * gets measured again. */
@@ -65,8 +52,7 @@ static bool give_up_head(struct sv_sched *s, const struct sv_choice *c, uint64_t
     const struct sv_step *st = &c->model->steps[c->step];
     struct sv_request *head = sv_queue_head(st, c->step);
 
-    if (st->queue.n < 2 ||
-        sv_latest_start_ns(head, c->step) >= now_ns + margin_ns(s, c, head))
+    if (st->queue.n < 2 || sv_latest_start_ns(head, c->step) >= now_ns)
         return false;
     sv_close_late(s, head, now_ns, out);
     return true;

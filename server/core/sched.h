@@ -78,8 +78,9 @@ struct sv_sched *sv_sched_new(const struct sv_sched_params *p);
 /* No request may be on its way. */
 void sv_sched_free(struct sv_sched *s);
 
-/* Accepts `r` (its decode job waits for a worker) or refuses it: AL_OVERLOADED with the
- * whole seconds after which the queue will have drained, at least 1, or AL_TOO_LARGE when
+/* Accepts `r` (its decode job waits for a worker) or refuses it: AL_OVERLOADED, when the
+ * queue is full or by estimate its turn would come too late, with the whole seconds after
+ * which the queue will have drained, at least 1; AL_TOO_LARGE when
  * it would not fit into an empty queue. A refused request stays NEW and its owner's. */
 AL_MUST_CHECK enum al_status sv_sched_submit(struct sv_sched *s, struct sv_request *r,
                                              uint64_t now_ns,

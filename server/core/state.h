@@ -4,6 +4,7 @@
  *   queue.c   the queues, and who is in them
  *   helpers.c how many idle workers help with a run
  *   admit.c   who gets in
+ *   ahead.c   how much work is before a request
  *   close.c   how a request ends, and what is counted then */
 #ifndef SV_CORE_STATE_H
 #define SV_CORE_STATE_H
@@ -61,6 +62,13 @@ bool sv_pick(struct sv_sched *s, uint64_t now_ns, struct sv_choice *ret,
 /* Latest time at which work on a request's entry at `step` can start and still be
  * answered in time. */
 uint64_t sv_latest_start_ns(const struct sv_request *r, uint32_t step);
+
+/* ahead.c */
+/* The class of the span from arrival to due time. */
+size_t sv_span_class(const struct sv_request *r);
+/* Time all workers together need for what would run before `r`, whose due time is set, if
+ * it were queued now. */
+uint64_t sv_ahead_ns(const struct sv_sched *s, const struct sv_request *r);
 
 /* helpers.c */
 /* How many idle workers are to help with a run of `n` entries that is about to start. */

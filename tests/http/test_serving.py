@@ -120,6 +120,31 @@ class Overload(DaemonCase):
             t.join()
 
 
+class TooLate(DaemonCase):
+    """One worker; a nap of 0.4 s is what it knows of the model's cost, 2 s are allowed."""
+    options = {"test_models": "true", "workers": 1, "deadline_ms": 2000}
+
+    def test_who_would_come_too_late_is_refused_at_once(self):
+        self.assertEqual(self.ask("POST", SLEEP, nap(400))[0], 200)
+        asked = [Background(self.daemon, "POST", SLEEP, nap(4000))]
+        self.daemon.wait_until(lambda: self.daemon.metric("alight_inflight_rows") == 1)
+        while asked[-1].answer is None and len(asked) < 30:
+            asked.append(Background(self.daemon, "POST", SLEEP, nap(1)))
+            self.daemon.wait_until(lambda: asked[-1].answer or self.waiting() == len(asked) - 1)
+        *admitted, refused = asked
+        self.assert_error(refused.answer, 503, "too long for the deadline")
+        self.assertGreaterEqual(int(refused.answer[1]["Retry-After"]), 1)
+        self.assertGreaterEqual(len(admitted), 2)
+        self.assertTrue(all(t.answer is None for t in admitted), "refused only at the deadline")
+        self.assertEqual(self.daemon.metric('alight_rejected_total.*"sleep".*"queue_time"'), 1)
+        for t in admitted:
+            t.join()
+            self.assertEqual(t.answer[0], 504)
+
+    def waiting(self):
+        return self.daemon.metric("alight_queue_requests")
+
+
 class Forced(DaemonCase):
     """The deadline passes while the only worker is before the second exit: what is known goes out."""
     options = {"test_models": "true", "workers": 1}

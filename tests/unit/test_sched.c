@@ -61,6 +61,48 @@ static void a_full_queue_refuses_and_says_when_to_come_back(void **state)
     world_done(&w, m);
 }
 
+static enum al_status try(struct world *w, struct sv_request *r, struct sv_model *m,
+                          uint64_t deadline_ms, unsigned priority)
+{
+    uint32_t after;
+
+    sv_request_init(r, m);
+    r->priority = priority;
+    if (deadline_ms)
+        r->deadline_ns = w->now + deadline_ms * MS;
+    return sv_sched_submit(w->sched, r, w->now, &after);
+}
+
+static void who_would_come_too_late_is_refused_at_once(void **state)
+{
+    struct sv_model *m = model_new("m", 1, 8);
+    struct world w = world_new(1);
+    struct sv_request r[13];
+
+    (void)state;
+    teach(m, 1, 0, 10 * MS);
+    for (size_t i = 0; i < 8; i++)
+        assert_int_equal(try(&w, &r[i], m, 100, 4), AL_OK);
+    assert_int_equal(try(&w, &r[8], m, 100, 4), AL_OVERLOADED); /* starts after 80 ms */
+    assert_int_equal(r[8].queue_ns, 80 * MS);
+    assert_int_equal(m->counters->n_rejected[SV_REJECT_QUEUE_TIME], 1);
+    sv_request_done(&r[8]);
+    assert_int_equal(try(&w, &r[8], m, 120, 4), AL_OK);  /* has time */
+    assert_int_equal(try(&w, &r[9], m, 20, 4), AL_OK);   /* is due before them */
+    assert_int_equal(try(&w, &r[10], m, 100, 1), AL_OK); /* likewise */
+    assert_int_equal(try(&w, &r[11], m, 0, 4), AL_OK);   /* waits as long as it takes */
+    assert_int_equal(try(&w, &r[12], m, 100, 8), AL_OVERLOADED);
+    sv_request_done(&r[12]);
+    for (size_t i = 0; i < 12; i++) {
+        assert_true(sv_sched_cancel(w.sched, &r[i], w.now));
+        put_away(&w, &r[i]);
+    }
+    assert_int_equal(try(&w, &r[0], m, 100, 8), AL_OK); /* nothing is left of them */
+    assert_true(sv_sched_cancel(w.sched, &r[0], w.now));
+    put_away(&w, &r[0]);
+    world_done(&w, m);
+}
+
 static void bytes_are_bounded_until_they_are_freed(void **state)
 {
     struct sv_model *m = model_new("m", 1, 32);
@@ -319,6 +361,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_row_leaves_at_the_exit_that_let_it_go),
         cmocka_unit_test(a_full_queue_refuses_and_says_when_to_come_back),
+        cmocka_unit_test(who_would_come_too_late_is_refused_at_once),
         cmocka_unit_test(bytes_are_bounded_until_they_are_freed),
         cmocka_unit_test(rows_found_by_the_decoder_must_fit_too),
         cmocka_unit_test(a_request_too_large_for_the_queue_is_counted_once),
