@@ -1,7 +1,9 @@
+#include <stdbool.h>
 #include <string.h>
 
 #include <turbojpeg.h>
 
+#include "engine/base/reader.h"
 #include "package/decode.h"
 
 /* A scan costs time proportional to the pixels however few bytes it has; encoders make
@@ -11,17 +13,64 @@
 /* Bit-identical to Pillow's decoder: accurate DCT, smooth chroma upsampling. */
 #define FLAGS (TJFLAG_LIMITSCANS | TJFLAG_STOPONWARNING)
 
-/* Start-of-scan markers, at least: coded data stuffs every 0xff, so only a thumbnail in a
- * metadata segment can add some. */
-static size_t count_scans(const uint8_t *p, size_t size)
+/* Markers of ITU-T T.81, B.1.1.3. */
+enum {
+    STUFFING = 0x00,
+    TEM = 0x01,
+    RST0 = 0xd0,
+    SOI = 0xd8,
+    EOI = 0xd9,
+    SOS = 0xda
+};
+
+/* The next marker but restarts, which belong to coded data as stuffed bytes do. */
+static bool next_marker(struct al_reader *r, uint8_t *ret)
 {
-    const uint8_t *end = p + size;
+    for (;;) {
+        const uint8_t *from = r->data + r->pos;
+        const uint8_t *found = memchr(from, 0xff, al_reader_left(r));
+        uint8_t c = 0xff;
+
+        if (!found)
+            return false;
+        r->pos += (size_t)(found - from);
+        while (c == 0xff) /* any number of them may come first */
+            if (!al_reader_u8(r, &c))
+                return false;
+        if (c != STUFFING && (c < RST0 || c >= SOI)) {
+            *ret = c;
+            return true;
+        }
+    }
+}
+
+/* Moves past the segment of a marker that has one: its length counts itself. */
+static bool skip_segment(struct al_reader *r, uint8_t marker)
+{
+    const uint8_t *skipped;
+    uint8_t high, low;
+
+    if (marker == SOI || marker == TEM)
+        return true;
+    if (!al_reader_u8(r, &high) || !al_reader_u8(r, &low))
+        return false;
+    const size_t length = (size_t)high << 8 | low;
+
+    return length >= 2 && al_reader_bytes(r, length - 2, &skipped);
+}
+
+/* What lies in segments (thumbnails) or behind the image (films that phones append) does
+ * not count. */
+static size_t count_scans(const uint8_t *data, size_t size)
+{
+    struct al_reader r = al_reader_of(data, size);
+    uint8_t marker;
     size_t n = 0;
 
-    while ((p = memchr(p, 0xff, (size_t)(end - p)))) {
-        if (++p == end)
+    while (next_marker(&r, &marker) && marker != EOI) {
+        n += marker == SOS;
+        if (!skip_segment(&r, marker))
             break;
-        n += *p == 0xda;
     }
     return n;
 }

@@ -1,6 +1,7 @@
 /* Netpbm's P1..P6 (pbm(5), pgm(5), ppm(5)): a text header, then samples as text or
  * bytes. */
 #include <inttypes.h>
+#include <math.h>
 #include <string.h>
 
 #include "engine/base/reader.h"
@@ -131,7 +132,7 @@ static enum al_status read_samples(struct pnm *p, struct pk_image *img,
             return al_fail(err, AL_INVALID,
                            "PNM image: sample %zu of %zu is missing or over %" PRIu32, i,
                            n, p->max_sample);
-        img->pixels[i] = (uint8_t)((v * 255 + p->max_sample / 2) / p->max_sample);
+        img->pixels[i] = (uint8_t)rint((double)v / p->max_sample * 255); /* as Pillow */
     }
     return AL_OK;
 }

@@ -35,7 +35,7 @@ struct pk_image {
 
 /* `channels` 1 or 3: what the model wants; colour pictures become gray by ITU-R 601 luma
  * as Pillow's convert("L") does, gray ones are repeated, alpha is dropped, 16-bit samples
- * keep their high byte, orientation tags are ignored. AL_UNSUPPORTED: not an image we
+ * of PNG keep their high byte, PNM's are scaled to 255, orientation tags are ignored. AL_UNSUPPORTED: not an image we
  * decode. AL_INVALID: does not decode. AL_TOO_LARGE: limits. */
 AL_MUST_CHECK enum al_status pk_image_decode(const void *data, size_t size,
                                              uint32_t channels,

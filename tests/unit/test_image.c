@@ -202,6 +202,33 @@ static void bombs_are_refused_at_once(void **state)
     assert_refused("images/scans.jpg", AL_TOO_LARGE, "scans is over the limit of 100");
 }
 
+/* A film behind the picture, as phones append, and a thumbnail within a segment. */
+static void only_the_scans_of_the_image_itself_count(void **state)
+{
+    uint8_t *whole, segment[1004] = { 0xff, 0xe9, 1002 >> 8, 1002 & 0xff };
+    struct pk_image img = { 0 };
+    struct al_error err;
+    size_t size;
+    uint8_t *data = test_file_read("images/gray.jpg", &size);
+    struct pk_image want = decode_file("images/gray.jpg", 1);
+
+    (void)state;
+    for (size_t i = 4; i < sizeof(segment); i++)
+        segment[i] = i % 2 ? 0xda : 0xff;
+    whole = malloc(size + 2 * sizeof(segment));
+    assert_non_null(whole);
+    memcpy(whole, data, 2);
+    memcpy(whole + 2, segment, sizeof(segment));
+    memcpy(whole + 2 + sizeof(segment), data + 2, size - 2);
+    memcpy(whole + size + sizeof(segment), segment, sizeof(segment));
+    if (decode(whole, size + 2 * sizeof(segment), 1, &img, &err) != AL_OK)
+        fail_msg("%s", err.text);
+    assert_pixels(&img, want.width, want.height, want.pixels);
+    pk_image_done(&want);
+    free(whole);
+    free(data);
+}
+
 static void limits_are_those_given(void **state)
 {
     const struct pk_image_limits narrow = { .max_side = 12, .max_pixels = 1000 };
@@ -293,6 +320,7 @@ int main(void)
         cmocka_unit_test(sixteen_bits_keep_their_high_byte),
         cmocka_unit_test(gray_is_repeated_and_colour_becomes_luma),
         cmocka_unit_test(bombs_are_refused_at_once),
+        cmocka_unit_test(only_the_scans_of_the_image_itself_count),
         cmocka_unit_test(limits_are_those_given),
         cmocka_unit_test(files_cut_at_any_byte_fail_cleanly),
         cmocka_unit_test(a_changed_byte_never_crashes),

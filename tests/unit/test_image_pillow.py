@@ -96,8 +96,26 @@ def save_all(rng, folder):
         yield folder / f"{n}.pbm"
 
 
+def save_pnm(rng, folder):
+    """Samples of every maximum, as text and as bytes; Pillow clips gray ones over 255."""
+    for maximum in (1, 2, 6, 15, 100, 254, 1000, 65535):
+        for kind in (b"2", b"3", b"5", b"6"):
+            if maximum > 255 and kind in (b"2", b"5"):
+                continue
+            n = 17 * 9 * (3 if kind in (b"3", b"6") else 1)
+            samples = [rng.randint(0, maximum) for _ in range(n)]
+            if kind in (b"2", b"3"):
+                body = b" ".join(b"%d" % s for s in samples) + b"\n"
+            else:
+                body = b"".join(s.to_bytes(2 if maximum > 255 else 1, "big") for s in samples)
+            path = folder / f"{kind.decode()}-{maximum}.pnm"
+            path.write_bytes(b"P%s 17 9 %d\n" % (kind, maximum) + body)
+            yield path
+
+
 def decode_jobs(rng, folder):
-    return [Job(path, channels) for path in save_all(rng, folder) for channels in (1, 3)]
+    paths = [*save_all(rng, folder), *save_pnm(rng, folder)]
+    return [Job(path, channels) for path in paths for channels in (1, 3)]
 
 
 def resize_jobs(rng, folder):
