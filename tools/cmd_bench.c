@@ -1,4 +1,5 @@
 /* alight bench — microseconds a row: batch sizes and levels against each other. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -91,14 +92,13 @@ static enum al_status load_pictures(struct bench *b, struct al_error *err)
 {
     const size_t n_rows = b->values->rows ? b->values->rows : 1000;
     struct tl_data *data = NULL;
-    size_t step;
 
     if (!b->model.package || !b->model.package->takes_images)
         return al_fail(err, AL_INVALID, "--data needs a package that takes pictures");
     enum al_status s = tl_feed_open(b->model.package, b->values->data, 0, &data, err);
 
     if (s == AL_OK)
-        s = tl_feed_inputs(b->model.package, data, n_rows, &b->inputs, &step, err);
+        s = tl_feed_inputs(b->model.package, data, n_rows, &b->inputs, err);
     tl_data_free(data);
     return s;
 }
@@ -114,6 +114,12 @@ static enum al_status find_rule(const struct bench *b, double max_loss,
                        "--max-loss %g needs a package and --data: noise leaves where no "
                        "picture would",
                        max_loss);
+    if (!b->model.package->has_policy)
+        return al_fail(
+            err, AL_INVALID,
+            "--max-loss %g: the package has no policy.json, 'alight calibrate' "
+            "makes one",
+            max_loss);
     const struct al_policy *policy = &b->model.package->policy;
 
     *ret = al_policy_rule(policy, al_policy_pick(policy, max_loss));
@@ -167,13 +173,14 @@ static enum al_status report(const struct bench *b, struct al_error *err)
             (void)printf("%-6zu %-9g %12.2f %12.2f %11.2f %8zu\n", b->trials[i].batch,
                          max_loss, us.median, us.low, us.high, b->trials[i].us.n);
     }
-    return v->json ? tl_report_json(
-                         json_pack("{s:s, s:f, s:I, s:I, s:I, s:o}", "model",
-                                   v->model.path, "load_ms", b->load_ms, "threads",
-                                   (json_int_t)v->threads, "team", (json_int_t)v->team,
-                                   "rows", (json_int_t)b->inputs.n_rows, "trials", list),
-                         err)
-                   : AL_OK;
+    return v->json
+               ? tl_report_json(json_pack("{s:o, s:f, s:I, s:I, s:I, s:o}", "model",
+                                          tl_json_text(v->model.path), "load_ms",
+                                          b->load_ms, "threads", (json_int_t)v->threads,
+                                          "team", (json_int_t)v->team, "rows",
+                                          (json_int_t)b->inputs.n_rows, "trials", list),
+                                err)
+               : AL_OK;
 }
 
 static enum al_status measure(struct bench *b, struct al_team *team, struct al_error *err)
@@ -188,16 +195,22 @@ static enum al_status measure(struct bench *b, struct al_team *team, struct al_e
     return s == AL_OK ? report(b, err) : s;
 }
 
-static enum al_status check_threads(const struct values *v, struct al_error *err)
+static enum al_status check(const void *values, struct al_error *err)
 {
+    const struct values *v = values;
     const size_t most = v->threads > v->team ? v->threads : v->team;
 
+    for (size_t b = 0; b < v->batches.n; b++) {
+        if (floor(v->batches.v[b]) < v->batches.v[b])
+            return al_fail(err, AL_INVALID, "--batch: %g is not a whole number",
+                           v->batches.v[b]);
+    }
     if (v->threads > 1 && v->team > 1)
         return al_fail(err, AL_INVALID, "either --threads or --team");
     if (most > tl_usable_cpus())
         return al_fail(err, AL_INVALID, "%zu threads: there are %zu processors to use",
                        most, tl_usable_cpus());
-    return AL_OK;
+    return tl_model_check(&v->model, err);
 }
 
 static enum al_status open_model(const struct tl_model_args *args, struct bench *b,
@@ -216,11 +229,10 @@ static enum al_status run(const void *values, struct al_error *err)
     struct tl_model_args args = v->model;
     struct bench b = { .values = v };
     struct al_team *team = NULL;
-    enum al_status s = check_threads(v, err);
+    enum al_status s;
 
     args.max_threads = v->team;
-    if (s == AL_OK)
-        s = open_model(&args, &b, err);
+    s = open_model(&args, &b, err);
     if (s == AL_OK)
         s = make_trials(&b, err);
     if (s == AL_OK)
@@ -246,5 +258,6 @@ const struct tl_command tl_cmd_bench = {
     .n_options = sizeof(options) / sizeof(options[0]),
     .defaults = &defaults,
     .values_size = sizeof(defaults),
+    .check = check,
     .run = run,
 };

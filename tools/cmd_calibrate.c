@@ -1,9 +1,7 @@
 /* alight calibrate — certifies the ladder of a package on labelled pictures that it was
  * not trained on, and writes it to policy.json. */
 #include <math.h>
-#include <nettle/sha2.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "tools/commands.h"
 #include "tools/feed.h"
@@ -55,22 +53,6 @@ static const struct tl_option options[] = {
     { "--json", TL_FLAG, offsetof(struct values, json), NULL, "report as JSON" },
 };
 
-/* Names the evidence: model, and what every exit said of every row, in order. */
-static void identify(const struct pk_package *p, const struct tl_survey *s, char ret[65])
-{
-    const size_t n = s->n_rows * s->n_exits;
-    uint8_t digest[SHA256_DIGEST_SIZE];
-    struct sha256_ctx sha;
-
-    sha256_init(&sha);
-    sha256_update(&sha, strlen(p->model_sha256), (const uint8_t *)p->model_sha256);
-    sha256_update(&sha, n * sizeof(*s->score), (const uint8_t *)s->score);
-    sha256_update(&sha, n, s->correct);
-    sha256_digest(&sha, sizeof(digest), digest);
-    for (size_t i = 0; i < sizeof(digest); i++)
-        (void)snprintf(ret + 2 * i, 3, "%02x", digest[i]);
-}
-
 static json_t *level_json(const struct al_policy *p, const struct al_level *l)
 {
     return json_pack("{s:f, s:o, s:o, s:f, s:i, s:i, s:f}", "max_loss", l->max_loss,
@@ -88,13 +70,14 @@ static json_t *report_json(const struct pk_package *pkg, const struct tl_survey 
         (void)json_array_append_new(levels, level_json(p, &p->levels[l]));
     for (uint32_t k = 0; k < p->n_exits; k++)
         (void)json_array_append_new(accuracy, json_real(tl_survey_accuracy(s, k)));
-    return json_pack(
-        "{s:s, s:i, s:i, s:s, s:s, s:f, s:s, s:o, s:o, s:o, s:f, s:o}", "model",
-        pkg->name, "version", (int)pkg->version, "rows", (int)p->n_calibration, "score",
-        al_score_name(p->score), "loss", al_loss_name(p->loss), "confidence",
-        p->confidence, "calibration", p->calibration_id, "exits",
-        tl_json_exit_names(pkg->model), "exit_accuracy", accuracy, "exit_cost_us",
-        tl_json_reals(c->exit, p->n_exits), "full_cost_us", c->full, "levels", levels);
+    return json_pack("{s:o, s:i, s:i, s:s, s:s, s:f, s:s, s:o, s:o, s:o, s:f, s:o}",
+                     "model", tl_json_text(pkg->name), "version", (int)pkg->version,
+                     "rows", (int)p->n_calibration, "score", al_score_name(p->score),
+                     "loss", al_loss_name(p->loss), "confidence", p->confidence,
+                     "calibration", p->calibration_id, "exits",
+                     tl_json_exit_names(pkg->model), "exit_accuracy", accuracy,
+                     "exit_cost_us", tl_json_reals(c->exit, p->n_exits), "full_cost_us",
+                     c->full, "levels", levels);
 }
 
 static void print_exits(const struct pk_package *pkg, const struct tl_survey *s,
@@ -163,22 +146,27 @@ static enum al_status report(const struct values *v, const struct pk_package *pk
     return AL_OK;
 }
 
+static struct al_ladder_params params_of(const struct values *v)
+{
+    return (struct al_ladder_params){ .score = al_score_find(v->score),
+                                      .loss = al_loss_find(v->loss),
+                                      .confidence = v->confidence,
+                                      .n_levels = v->levels.n,
+                                      .max_loss = v->levels.v };
+}
+
 static enum al_status certify(const struct values *v, const struct pk_package *pkg,
                               const struct tl_survey *survey,
                               const struct tl_costs *costs, struct al_error *err)
 {
     const struct al_ladder_data data = tl_survey_data(survey, costs);
-    const struct al_ladder_params params = { .score = al_score_find(v->score),
-                                             .loss = al_loss_find(v->loss),
-                                             .confidence = v->confidence,
-                                             .n_levels = v->levels.n,
-                                             .max_loss = v->levels.v };
+    const struct al_ladder_params params = params_of(v);
     struct al_policy policy;
     enum al_status s = al_ladder_certify(&data, &params, &policy, err);
 
     if (s != AL_OK)
         return s;
-    identify(pkg, survey, policy.calibration_id);
+    tl_survey_identify(survey, pkg, policy.calibration_id);
     if (!v->dry_run)
         s = pk_policy_write(pkg, &policy, err);
     return s == AL_OK ? report(v, pkg, survey, costs, &policy, err) : s;
@@ -204,6 +192,24 @@ static enum al_status calibrate(const struct values *v, const struct pk_package 
     return s;
 }
 
+static enum al_status check(const void *values, struct al_error *err)
+{
+    const struct values *v = values;
+    const struct al_ladder_params params = params_of(v);
+    enum al_status s;
+
+    if (params.score == AL_N_SCORES)
+        return al_fail(err, AL_INVALID,
+                       "--score: '%s' is none of margin, max_prob, entropy", v->score);
+    if (params.loss == AL_N_LOSSES)
+        return al_fail(err, AL_INVALID, "--loss: '%s' is neither net nor one-sided",
+                       v->loss);
+    s = al_ladder_check_params(&params, err);
+    if (s != AL_OK)
+        return al_error_prefix(err, s, "--levels");
+    return tl_model_check(&v->model, err);
+}
+
 static enum al_status run(const void *values, struct al_error *err)
 {
     const struct values *v = values;
@@ -211,12 +217,6 @@ static enum al_status run(const void *values, struct al_error *err)
     struct tl_model m;
 
     args.without_policy = true; /* that of another network must not stand in the way */
-    if (al_score_find(v->score) == AL_N_SCORES)
-        return al_fail(err, AL_INVALID,
-                       "--score: '%s' is none of margin, max_prob, entropy", v->score);
-    if (al_loss_find(v->loss) == AL_N_LOSSES)
-        return al_fail(err, AL_INVALID, "--loss: '%s' is neither net nor one-sided",
-                       v->loss);
     enum al_status s = tl_model_open_classifier(&args, &m, err);
 
     if (s != AL_OK)
@@ -238,5 +238,6 @@ const struct tl_command tl_cmd_calibrate = {
     .n_options = sizeof(options) / sizeof(options[0]),
     .defaults = &defaults,
     .values_size = sizeof(defaults),
+    .check = check,
     .run = run,
 };

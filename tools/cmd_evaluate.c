@@ -1,6 +1,5 @@
 /* alight evaluate — accuracy, share and time of every level of a package's ladder on
  * labelled pictures that its thresholds were not chosen on. */
-#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +8,7 @@
 #include "tools/commands.h"
 #include "tools/feed.h"
 #include "tools/model.h"
+#include "tools/output.h"
 #include "tools/parallel.h"
 #include "tools/report.h"
 #include "tools/survey.h"
@@ -57,6 +57,7 @@ struct evaluation {
     struct finding findings[AL_MAX_LEVELS];
     size_t n_timed;
     size_t n_rounds;
+    bool calibrated_on; /* by these very pictures the thresholds were chosen */
 };
 
 /* Where a surveyed row leaves under a rule. */
@@ -91,26 +92,26 @@ static void find_outcomes(struct evaluation *e)
 
 /* A real run must leave where the survey says, with the class it says. */
 static enum al_status check_answers(const struct evaluation *e, const struct tl_trial *t,
-                                    size_t step, struct al_error *err)
+                                    struct al_error *err)
 {
     const struct tl_survey *s = &e->survey;
 
     for (size_t i = 0; i < e->n_timed; i++) {
         const struct tl_answer *a = &t->answers[i];
-        const uint32_t k = exit_of(s, i * step, &t->rule);
+        const size_t row = tl_feed_pick(s->n_rows, e->n_timed, i);
+        const uint32_t k = exit_of(s, row, &t->rule);
 
-        if (a->exit != k || a->top != s->top[i * step * s->n_exits + k])
+        if (a->exit != k || a->top != s->top[row * s->n_exits + k])
             return al_fail(err, AL_INTERNAL,
                            "sample %zu left at exit %u as class %u when run, but asking "
                            "every exit says exit %u, class %u",
-                           i * step, a->exit, a->top, k,
-                           s->top[i * step * s->n_exits + k]);
+                           row, a->exit, a->top, k, s->top[row * s->n_exits + k]);
     }
     return AL_OK;
 }
 
 static enum al_status run_trials(struct evaluation *e, const struct tl_inputs *inputs,
-                                 size_t step, double seconds, struct tl_trial *trials,
+                                 double seconds, struct tl_trial *trials,
                                  struct al_error *err)
 {
     const struct al_policy *policy = &e->package->policy;
@@ -130,7 +131,7 @@ static enum al_status run_trials(struct evaluation *e, const struct tl_inputs *i
     if (s == AL_OK)
         s = tl_trials_run(&params, trials, policy->n_levels, err);
     for (uint32_t l = 0; s == AL_OK && l < policy->n_levels; l++) {
-        s = check_answers(e, &trials[l], step, err);
+        s = check_answers(e, &trials[l], err);
         e->findings[l].us = tl_series_spread(&trials[l].us);
         e->n_rounds = trials[l].us.n;
     }
@@ -143,14 +144,13 @@ static enum al_status find_times(struct evaluation *e, const struct tl_data *dat
     const uint32_t n_levels = e->package->policy.n_levels;
     struct tl_trial *trials = calloc(n_levels, sizeof(*trials));
     struct tl_inputs inputs = { .n_rows = 0 };
-    size_t step;
 
     if (!trials)
         return al_fail(err, AL_NO_MEMORY, "%u trials", n_levels);
-    enum al_status s = tl_feed_inputs(e->package, data, v->timed, &inputs, &step, err);
+    enum al_status s = tl_feed_inputs(e->package, data, v->timed, &inputs, err);
 
     if (s == AL_OK)
-        s = run_trials(e, &inputs, step, v->seconds, trials, err);
+        s = run_trials(e, &inputs, v->seconds, trials, err);
     for (uint32_t l = 0; l < n_levels; l++)
         free(trials[l].answers);
     tl_inputs_done(&inputs);
@@ -166,12 +166,13 @@ static json_t *answer_json(const struct evaluation *e, const struct tl_sample *s
     const uint32_t k = exit_of(&e->survey, row, &rule);
     const size_t at = row * e->survey.n_exits + k;
 
-    return json_pack("{s:I, s:s, s:i, s:f, s:i, s:i, s:i, s:s, s:f}", "index",
-                     (json_int_t)sample->index, "name", sample->name, "label",
-                     (int)sample->label, "max_loss", policy->levels[level].max_loss,
-                     "level", (int)level, "class", (int)e->survey.top[at], "exit", (int)k,
-                     "exit_name", al_model_stage(e->package->model, k).exit_name, "score",
-                     (double)e->survey.score[at]);
+    return json_pack("{s:I, s:o, s:i, s:f, s:i, s:i, s:i, s:o, s:f}", "index",
+                     (json_int_t)sample->index, "name", tl_json_text(sample->name),
+                     "label", (int)sample->label, "max_loss",
+                     policy->levels[level].max_loss, "level", (int)level, "class",
+                     (int)e->survey.top[at], "exit", (int)k, "exit_name",
+                     tl_json_text(al_model_stage(e->package->model, k).exit_name),
+                     "score", (double)e->survey.score[at]);
 }
 
 static bool write_answer(json_t *answer, FILE *f)
@@ -184,21 +185,22 @@ static bool write_answer(json_t *answer, FILE *f)
 }
 
 static enum al_status write_answers(const struct evaluation *e,
-                                    const struct tl_data *data, const char *path,
+                                    const struct tl_data *data, struct tl_output *out,
                                     struct al_error *err)
 {
-    FILE *f = fopen(path, "we");
-    bool ok = f != NULL;
+    bool ok = true;
 
     for (size_t i = 0; ok && i < e->survey.n_rows; i++) {
         const struct tl_sample sample = tl_data_sample(data, i);
 
         for (uint32_t l = 0; ok && l < e->package->policy.n_levels; l++)
-            ok = write_answer(answer_json(e, &sample, i, l), f);
+            ok = write_answer(answer_json(e, &sample, i, l), out->file);
     }
-    if (f && fclose(f) != 0)
-        ok = false;
-    return ok ? AL_OK : al_fail(err, AL_IO, "%s: %s", path, strerrordesc_np(errno));
+    if (!ok && ferror(out->file) == 0) {
+        tl_output_drop(out);
+        return al_fail(err, AL_NO_MEMORY, "answers");
+    }
+    return tl_output_commit(out, err);
 }
 
 static json_t *finding_json(const struct evaluation *e, uint32_t l)
@@ -224,10 +226,11 @@ static json_t *report_json(const struct evaluation *e)
 
     for (uint32_t l = 0; l < p->policy.n_levels; l++)
         (void)json_array_append_new(levels, finding_json(e, l));
-    return json_pack("{s:s, s:i, s:I, s:o, s:I, s:I, s:o}", "model", p->name, "version",
-                     (int)p->version, "rows", (json_int_t)e->survey.n_rows, "exits",
-                     tl_json_exit_names(p->model), "timed_rows", (json_int_t)e->n_timed,
-                     "rounds", (json_int_t)e->n_rounds, "levels", levels);
+    return json_pack(
+        "{s:o, s:i, s:I, s:b, s:o, s:I, s:I, s:o}", "model", tl_json_text(p->name),
+        "version", (int)p->version, "rows", (json_int_t)e->survey.n_rows, "calibrated_on",
+        e->calibrated_on, "exits", tl_json_exit_names(p->model), "timed_rows",
+        (json_int_t)e->n_timed, "rounds", (json_int_t)e->n_rounds, "levels", levels);
 }
 
 static void print_finding(const struct evaluation *e, uint32_t l)
@@ -258,6 +261,10 @@ static void print_report(const struct evaluation *e)
         (void)printf("note: the levels were certified in precision %s, this is %s\n\n",
                      al_precision_name(p->certified_in),
                      al_precision_name(al_model_precision(p->model)));
+    if (e->calibrated_on)
+        (void)printf(
+            "note: the thresholds were chosen on these very pictures: no figure "
+            "here tells of others\n\n");
     (void)printf(
         "max loss  accuracy  [95 %% interval]   loss  [95 %%]   us a row [quartiles]  "
         "speed-up  share and accuracy of exits");
@@ -270,18 +277,23 @@ static void print_report(const struct evaluation *e)
         e->n_timed, e->n_rounds);
 }
 
+/* Surveys, times and reports; `answers` is open if they are asked for. */
 static enum al_status evaluate(const struct values *v, struct evaluation *e,
-                               const struct tl_data *data, struct al_error *err)
+                               const struct tl_data *data, struct tl_output *answers,
+                               struct al_error *err)
 {
+    char id[65];
     enum al_status s = tl_survey_run(e->package, data, e->package->policy.score,
                                      tl_usable_cpus(), &e->survey, err);
 
     if (s != AL_OK)
         return s;
+    tl_survey_identify(&e->survey, e->package, id);
+    e->calibrated_on = strcmp(id, e->package->policy.calibration_id) == 0;
     find_outcomes(e);
     s = find_times(e, data, v, err);
     if (s == AL_OK && v->answers)
-        s = write_answers(e, data, v->answers, err);
+        s = write_answers(e, data, answers, err);
     if (s == AL_OK && v->json)
         s = tl_report_json(report_json(e), err);
     else if (s == AL_OK)
@@ -290,10 +302,16 @@ static enum al_status evaluate(const struct values *v, struct evaluation *e,
     return s;
 }
 
+static enum al_status check(const void *values, struct al_error *err)
+{
+    return tl_model_check(&((const struct values *)values)->model, err);
+}
+
 static enum al_status run(const void *values, struct al_error *err)
 {
     const struct values *v = values;
     struct tl_data *data = NULL;
+    struct tl_output answers = { .file = NULL };
     struct tl_model m;
     enum al_status s = tl_model_open_classifier(&v->model, &m, err);
 
@@ -305,10 +323,13 @@ static enum al_status run(const void *values, struct al_error *err)
         s = al_fail(err, AL_NO_MEMORY, "evaluation");
     if (s == AL_OK)
         s = tl_feed_open(m.package, v->data, v->limit, &data, err);
+    if (s == AL_OK && v->answers)
+        s = tl_output_open(v->answers, &answers, err); /* a wrong path shows early */
     if (s == AL_OK) {
         e->package = m.package;
-        s = evaluate(v, e, data, err);
+        s = evaluate(v, e, data, &answers, err);
     }
+    tl_output_drop(&answers);
     free(e);
     tl_data_free(data);
     tl_model_done(&m);
@@ -326,5 +347,6 @@ const struct tl_command tl_cmd_evaluate = {
     .n_options = sizeof(options) / sizeof(options[0]),
     .defaults = &defaults,
     .values_size = sizeof(defaults),
+    .check = check,
     .run = run,
 };

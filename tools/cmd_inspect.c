@@ -47,8 +47,8 @@ static json_t *tensor_json(const struct al_tensor_info *t)
     for (size_t i = 0; i < t->shape.rank; i++)
         (void)json_array_append_new(
             dims, json_integer(i == 0 && t->batched ? -1 : t->shape.dims[i]));
-    return json_pack("{s:s, s:s, s:o}", "name", t->name, "type", al_dtype_name(t->dtype),
-                     "shape", dims);
+    return json_pack("{s:o, s:s, s:o}", "name", tl_json_text(t->name), "type",
+                     al_dtype_name(t->dtype), "shape", dims);
 }
 
 static json_t *tensors_json(const struct al_model *m, size_t n,
@@ -72,8 +72,8 @@ static json_t *stages_json(const struct al_model *m)
         const struct al_stage_info info = al_model_stage(m, k);
 
         (void)json_array_append_new(
-            array, json_pack("{s:s?, s:I, s:I, s:I}", "exit", info.exit_name, "classes",
-                             (json_int_t)info.n_classes, "trunk_macs",
+            array, json_pack("{s:o, s:I, s:I, s:I}", "exit", tl_json_text(info.exit_name),
+                             "classes", (json_int_t)info.n_classes, "trunk_macs",
                              (json_int_t)info.trunk_macs, "branch_macs",
                              (json_int_t)info.branch_macs));
     }
@@ -101,11 +101,12 @@ static json_t *plan_json(const struct al_model *m)
 
         (void)json_array_append_new(
             array,
-            json_pack("{s:s, s:s, s:s, s:i, s:b, s:s, s:I, s:I, s:o}", "node", s.node,
-                      "op", s.op, "kernel", s.kernel, "stage", (int)s.stage, "branch",
-                      s.branch, "shape", al_shape_text(&s.shape, shape, sizeof(shape)),
-                      "macs", (json_int_t)s.macs, "weight_bytes",
-                      (json_int_t)s.weight_bytes, "candidates", candidates_json(&s)));
+            json_pack("{s:o, s:s, s:s, s:i, s:b, s:s, s:I, s:I, s:o}", "node",
+                      tl_json_text(s.node), "op", s.op, "kernel", s.kernel, "stage",
+                      (int)s.stage, "branch", s.branch, "shape",
+                      al_shape_text(&s.shape, shape, sizeof(shape)), "macs",
+                      (json_int_t)s.macs, "weight_bytes", (json_int_t)s.weight_bytes,
+                      "candidates", candidates_json(&s)));
     }
     return array;
 }
@@ -114,8 +115,8 @@ static json_t *report_json(const struct values *v, const struct tl_model *m)
 {
     const struct al_model *model = m->model;
     json_t *report = json_pack(
-        "{s:s, s:o, s:o, s:o, s:I, s:I, s:s}", "model",
-        m->package ? m->package->name : v->model.path, "inputs",
+        "{s:o, s:o, s:o, s:o, s:I, s:I, s:s}", "model",
+        tl_json_text(m->package ? m->package->name : v->model.path), "inputs",
         tensors_json(model, al_model_n_inputs(model), al_model_input), "outputs",
         tensors_json(model, al_model_n_outputs(model), al_model_output), "stages",
         stages_json(model), "weight_bytes", (json_int_t)al_model_weight_bytes(model),
@@ -221,6 +222,11 @@ static void print_report(const struct values *v, const struct tl_model *m)
         print_plan(model);
 }
 
+static enum al_status check(const void *values, struct al_error *err)
+{
+    return tl_model_check(&((const struct values *)values)->model, err);
+}
+
 static enum al_status run(const void *values, struct al_error *err)
 {
     const struct values *v = values;
@@ -246,5 +252,6 @@ const struct tl_command tl_cmd_inspect = {
     .n_options = sizeof(options) / sizeof(options[0]),
     .defaults = &defaults,
     .values_size = sizeof(defaults),
+    .check = check,
     .run = run,
 };

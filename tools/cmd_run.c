@@ -16,7 +16,8 @@
 #include "tools/runner.h"
 
 enum {
-    MAX_INPUTS = TL_MAX_LIST
+    MAX_INPUTS = TL_MAX_LIST,
+    MAX_PATH = 4096
 };
 
 struct values {
@@ -57,17 +58,44 @@ struct job {
     bool stacked; /* some input holds rows: so does every output with a leading 1 */
 };
 
-static enum al_status read_input(struct given *g, const char *text, struct al_error *err)
+/* Bytes of NAME in "NAME=FILE.npy"; 0: it is not of that form. */
+static size_t name_bytes(const char *text)
 {
     const char *equals = strrchr(text, '=');
 
-    if (!equals || equals == text)
-        return al_fail(err, AL_INVALID, "--input: '%s' is not NAME=FILE.npy", text);
-    const enum al_status s = tl_npy_read(equals + 1, &g->tensor[g->n], err);
+    return equals ? (size_t)(equals - text) : 0;
+}
+
+static bool same_name(const char *a, const char *b)
+{
+    return name_bytes(a) == name_bytes(b) && memcmp(a, b, name_bytes(a)) == 0;
+}
+
+static enum al_status check(const void *values, struct al_error *err)
+{
+    const struct values *v = values;
+
+    for (size_t i = 0; i < v->inputs.n; i++) {
+        const char *text = v->inputs.v[i];
+
+        if (name_bytes(text) == 0)
+            return al_fail(err, AL_INVALID, "--input: '%s' is not NAME=FILE.npy", text);
+        for (size_t k = 0; k < i; k++)
+            if (same_name(v->inputs.v[k], text))
+                return al_fail(err, AL_INVALID, "--input: '%.*s' is given twice",
+                               (int)name_bytes(text), text);
+    }
+    return tl_model_check(&v->model, err);
+}
+
+static enum al_status read_input(struct given *g, const char *text, struct al_error *err)
+{
+    const size_t n = name_bytes(text);
+    const enum al_status s = tl_npy_read(text + n + 1, &g->tensor[g->n], err);
 
     if (s != AL_OK)
         return s;
-    g->name[g->n] = strndup(text, (size_t)(equals - text));
+    g->name[g->n] = strndup(text, n);
     g->n++;
     return g->name[g->n - 1] ? AL_OK : al_fail(err, AL_NO_MEMORY, "%s", text);
 }
@@ -92,11 +120,28 @@ static enum al_status load_for(struct job *j, bool by_row, struct al_error *err)
     return tl_model_open_file(&j->values->model, shapes, j->given.n, &j->model, err);
 }
 
+/* Whether what rows compute can be stacked: every output leads with the row. */
+static bool outputs_stack(const struct al_model *m)
+{
+    for (size_t i = 0; i < al_model_n_outputs(m); i++) {
+        const struct al_shape shape = al_model_output(m, i).shape;
+
+        if (shape.rank == 0 || shape.dims[0] != 1)
+            return false;
+    }
+    return true;
+}
+
 /* Loads the model for single rows; where its leading dimensions are fixed to the arrays'
- * own, for the arrays as a whole. */
+ * own, or an output mixes rows, for the arrays as a whole. */
 static enum al_status load(struct job *j, struct al_error *err)
 {
-    return load_for(j, true, NULL) == AL_OK ? AL_OK : load_for(j, false, err);
+    if (load_for(j, true, NULL) == AL_OK) {
+        if (outputs_stack(j->model.model))
+            return AL_OK;
+        tl_model_done(&j->model);
+    }
+    return load_for(j, false, err);
 }
 
 static const struct al_tensor *find_given(const struct given *g, const char *name)
@@ -265,6 +310,23 @@ static void output_path(const char *folder, const char *name, char *buf, size_t 
     }
 }
 
+/* Writes output i, unless an earlier one has the same file. */
+static enum al_status write_output(const struct job *j, size_t i, const char *path,
+                                   const struct al_tensor *output, struct al_error *err)
+{
+    char other[MAX_PATH];
+
+    for (size_t k = 0; k < i; k++) {
+        output_path(j->values->output_dir, al_model_output(j->model.model, k).name, other,
+                    sizeof(other));
+        if (strcmp(other, path) == 0)
+            return al_fail(err, AL_UNSUPPORTED, "outputs '%s' and '%s' would both be %s",
+                           al_model_output(j->model.model, k).name,
+                           al_model_output(j->model.model, i).name, path);
+    }
+    return tl_npy_write(path, output, err);
+}
+
 static enum al_status write_outputs(const struct job *j, const struct al_tensor *outputs,
                                     json_t *list, struct al_error *err)
 {
@@ -274,18 +336,19 @@ static enum al_status write_outputs(const struct job *j, const struct al_tensor 
         return al_fail(err, AL_IO, "%s: %s", folder, strerrordesc_np(errno));
     for (size_t i = 0; i < al_model_n_outputs(j->model.model); i++) {
         const char *name = al_model_output(j->model.model, i).name;
-        char path[4096], shape[128];
+        char path[MAX_PATH], shape[128];
 
         output_path(folder, name, path, sizeof(path));
-        const enum al_status s = tl_npy_write(path, &outputs[i], err);
+        const enum al_status s = write_output(j, i, path, &outputs[i], err);
 
         if (s != AL_OK)
             return s;
         (void)al_shape_text(&outputs[i].shape, shape, sizeof(shape));
         if (list)
             (void)json_array_append_new(
-                list, json_pack("{s:s, s:s, s:s, s:s}", "name", name, "file", path,
-                                "type", al_dtype_name(outputs[i].dtype), "shape", shape));
+                list, json_pack("{s:o, s:o, s:s, s:s}", "name", tl_json_text(name),
+                                "file", tl_json_text(path), "type",
+                                al_dtype_name(outputs[i].dtype), "shape", shape));
         else
             (void)printf("%s %s %s\n", path, al_dtype_name(outputs[i].dtype), shape);
     }
@@ -360,5 +423,6 @@ const struct tl_command tl_cmd_run = {
     .n_options = sizeof(options) / sizeof(options[0]),
     .defaults = &defaults,
     .values_size = sizeof(defaults),
+    .check = check,
     .run = run,
 };

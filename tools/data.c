@@ -62,6 +62,12 @@ static bool names_a_picture(const char *path)
     return false;
 }
 
+/* "." or "..": no folder's name. */
+static bool is_dots(const char *start, const char *end)
+{
+    return end - start <= 2 && start[0] == '.' && end[-1] == '.';
+}
+
 enum al_status tl_list_add_path(struct tl_list *l, const char *path, uint64_t offset,
                                 size_t size, struct al_error *err)
 {
@@ -70,7 +76,7 @@ enum al_status tl_list_add_path(struct tl_list *l, const char *path, uint64_t of
 
     while (start && start > path && start[-1] != '/')
         start--;
-    if (!end || start == end || !names_a_picture(path))
+    if (!end || start == end || is_dots(start, end) || !names_a_picture(path))
         return AL_OK;
     if (size > TL_MAX_IMAGE_BYTES)
         return al_fail(err, AL_TOO_LARGE, "%s: %zu bytes, limit %zu", path, size,
@@ -134,14 +140,26 @@ static enum al_status sorted_folders(const struct tl_list *l, const char ***ret,
     return AL_OK;
 }
 
+static size_t find_name(const char *name, const char *const *names, size_t from, size_t n)
+{
+    while (from < n && strcmp(names[from], name) != 0)
+        from++;
+    return from;
+}
+
 static enum al_status find_class(const char *folder, const char *const *names, size_t n,
                                  uint32_t *ret, struct al_error *err)
 {
-    for (size_t i = 0; i < n; i++) {
-        if (strcmp(names[i], folder) == 0) {
-            *ret = (uint32_t)i;
-            return AL_OK;
-        }
+    const size_t found = find_name(folder, names, 0, n);
+    const size_t other = found < n ? find_name(folder, names, found + 1, n) : n;
+
+    if (other < n)
+        return al_fail(err, AL_INVALID,
+                       "class folder '%s' is the label of classes %zu and %zu", folder,
+                       found, other);
+    if (found < n) {
+        *ret = (uint32_t)found;
+        return AL_OK;
     }
     return al_fail(err, AL_INVALID,
                    "class folder '%s' is none of the model's %zu labels (the first is "
@@ -170,22 +188,34 @@ static enum al_status number_folders(struct tl_list *l, const char *const *names
     return AL_OK;
 }
 
+/* Without labels a folder is told by its place among all: none of them may be missing. */
+static enum al_status number_alphabetically(struct tl_list *l, size_t n_classes,
+                                            struct al_error *err)
+{
+    const char **names = NULL;
+    size_t n = 0;
+    enum al_status s = sorted_folders(l, &names, &n, err);
+
+    if (s == AL_OK && n != n_classes)
+        s = al_fail(err, AL_INVALID,
+                    "%zu class folders for a model of %zu classes without labels.txt: "
+                    "which is which cannot be told",
+                    n, n_classes);
+    if (s == AL_OK)
+        s = number_folders(l, names, n, err);
+    free(names);
+    return s;
+}
+
 static enum al_status label_items(struct tl_list *l, const struct tl_data_params *p,
                                   struct al_error *err)
 {
     enum al_status s = AL_OK;
 
-    if (l->items[0].folder && p->labels) {
+    if (l->items[0].folder && p->labels)
         s = number_folders(l, (const char *const *)p->labels, p->n_classes, err);
-    } else if (l->items[0].folder) {
-        const char **names = NULL;
-        size_t n = 0;
-
-        s = sorted_folders(l, &names, &n, err);
-        if (s == AL_OK)
-            s = number_folders(l, names, n, err);
-        free(names);
-    }
+    else if (l->items[0].folder)
+        s = number_alphabetically(l, p->n_classes, err);
     for (size_t i = 0; s == AL_OK && i < l->n; i++) {
         if (l->items[i].label >= p->n_classes)
             return al_fail(err, AL_INVALID,

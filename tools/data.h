@@ -15,8 +15,8 @@ struct tl_data;
 
 struct tl_data_params {
     const char *spec; /* "FOLDER", "FILE.tar" or "IMAGES,LABELS" */
-    /* Class names in the model's order, to number class folders by. NULL: folders are
-     * numbered in alphabetical order. */
+    /* Class names in the model's order, to number class folders by. NULL: there must be a
+     * folder for every class, and they are numbered in alphabetical order. */
     char *const *labels;
     size_t n_classes; /* every class number must be below */
     size_t limit;     /* most samples, spread evenly over the set; 0 = all */

@@ -83,9 +83,11 @@ static enum al_status read_file(int fd, struct tl_buffer *buf, struct al_error *
 
     if (fstat(fd, &st) != 0)
         return al_fail(err, AL_IO, "%s", strerrordesc_np(errno));
-    if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size > TL_MAX_IMAGE_BYTES)
-        return al_fail(err, AL_TOO_LARGE, "%lld bytes, limit %zu in a regular file",
-                       (long long)st.st_size, TL_MAX_IMAGE_BYTES);
+    if (!S_ISREG(st.st_mode))
+        return al_fail(err, AL_INVALID, "not a regular file");
+    if ((uint64_t)st.st_size > TL_MAX_IMAGE_BYTES)
+        return al_fail(err, AL_TOO_LARGE, "%lld bytes, limit %zu", (long long)st.st_size,
+                       TL_MAX_IMAGE_BYTES);
     const enum al_status s = tl_buffer_reserve(buf, (size_t)st.st_size, err);
 
     if (s != AL_OK)
@@ -98,7 +100,8 @@ static enum al_status read_file(int fd, struct tl_buffer *buf, struct al_error *
 static enum al_status dir_read(const struct tl_source *s, const struct tl_item *item,
                                struct tl_buffer *buf, struct al_error *err)
 {
-    const int fd = openat(s->fd, item->name, O_RDONLY | O_CLOEXEC);
+    const int fd = openat(s->fd, item->name,
+                          O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO must not block */
 
     if (fd < 0)
         return al_fail(err, AL_IO, "%s", strerrordesc_np(errno));

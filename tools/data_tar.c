@@ -197,9 +197,11 @@ static enum al_status tar_open(const char *spec, struct tl_list *list,
         return al_fail(err, AL_NO_MEMORY, "tar");
     }
     *ret = source;
-    source->fd = open(spec, O_RDONLY | O_CLOEXEC);
+    source->fd = open(spec, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* of a FIFO, too */
     if (source->fd < 0 || fstat(source->fd, &st) != 0) {
         s = al_fail(err, AL_IO, "%s", strerrordesc_np(errno));
+    } else if (!S_ISREG(st.st_mode)) {
+        s = al_fail(err, AL_INVALID, "neither a folder nor a regular file");
     } else {
         w->fd = source->fd;
         w->size = (uint64_t)st.st_size;

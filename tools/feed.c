@@ -30,12 +30,15 @@ enum al_status tl_feed_row(const struct pk_package *p, const struct tl_data *d, 
     return AL_OK;
 }
 
+size_t tl_feed_pick(size_t n_samples, size_t n_rows, size_t i)
+{
+    return (size_t)((uint64_t)i * n_samples / n_rows); /* below 2^26 each */
+}
+
 enum al_status tl_feed_inputs(const struct pk_package *p, const struct tl_data *d,
-                              size_t n_rows, struct tl_inputs *ret, size_t *ret_step,
-                              struct al_error *err)
+                              size_t n_rows, struct tl_inputs *ret, struct al_error *err)
 {
     const size_t count = tl_data_count(d);
-    const size_t step = count > n_rows ? count / n_rows : 1;
     struct tl_buffer buf = { .data = NULL };
 
     if (n_rows > count)
@@ -43,11 +46,10 @@ enum al_status tl_feed_inputs(const struct pk_package *p, const struct tl_data *
     enum al_status s = tl_inputs_init(ret, p->model, n_rows, err);
 
     for (size_t i = 0; s == AL_OK && i < n_rows; i++)
-        s = tl_feed_row(p, d, i * step, &buf, (float *)(void *)tl_inputs_row(ret, i),
-                        err);
+        s = tl_feed_row(p, d, tl_feed_pick(count, n_rows, i), &buf,
+                        (float *)(void *)tl_inputs_row(ret, i), err);
     tl_buffer_done(&buf);
     if (s != AL_OK)
         tl_inputs_done(ret);
-    *ret_step = step;
     return s;
 }

@@ -18,10 +18,11 @@ AL_MUST_CHECK enum al_status tl_feed_row(const struct pk_package *p,
                                          const struct tl_data *d, size_t i,
                                          struct tl_buffer *buf, float *dst,
                                          struct al_error *err);
-/* At most `n_rows` samples, evenly spread over the set; `*ret_step` apart. */
+/* Sample that is row i of `n_rows` <= n_samples spread evenly over a set. */
+size_t tl_feed_pick(size_t n_samples, size_t n_rows, size_t i);
+/* At most `n_rows` samples, those that tl_feed_pick() names. */
 AL_MUST_CHECK enum al_status tl_feed_inputs(const struct pk_package *p,
                                             const struct tl_data *d, size_t n_rows,
-                                            struct tl_inputs *ret, size_t *ret_step,
-                                            struct al_error *err);
+                                            struct tl_inputs *ret, struct al_error *err);
 
 #endif

@@ -1,5 +1,6 @@
 /* alight — the toolbox: finds the command, parses its options, reports its failure.
  * Exit status: 0 done, 1 failed, 2 the command line is wrong. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,6 +32,16 @@ static void print_help(FILE *out)
     (void)fputs("\n'alight COMMAND --help' tells more.\n", out);
 }
 
+/* What was printed must have arrived: a full disk is a failure. */
+static int finish_output(void)
+{
+    if (ferror(stdout) == 0 && fflush(stdout) == 0)
+        return DONE;
+    (void)fprintf(stderr, "alight: cannot write to standard output: %s\n",
+                  strerrordesc_np(errno));
+    return FAILED;
+}
+
 static const struct tl_command *find_command(const char *name)
 {
     for (size_t i = 0; i < N_COMMANDS; i++) {
@@ -53,13 +64,13 @@ static int run_command(const struct tl_command *c, int argc, char **argv, void *
     }
     if (help) {
         tl_options_help(c, stdout);
-        return DONE;
+        return finish_output();
     }
     if (c->run(values, &err) != AL_OK) {
         (void)fprintf(stderr, "alight %s: %s\n", c->name, err.text);
         return FAILED;
     }
-    return fflush(stdout) == 0 ? DONE : FAILED;
+    return finish_output();
 }
 
 int main(int argc, char **argv)
@@ -70,11 +81,11 @@ int main(int argc, char **argv)
     }
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) {
         print_help(stdout);
-        return DONE;
+        return finish_output();
     }
     if (strcmp(argv[1], "--version") == 0) {
         (void)puts("alight " ALIGHT_VERSION);
-        return DONE;
+        return finish_output();
     }
     const struct tl_command *c = find_command(argv[1]);
 

@@ -10,7 +10,6 @@
 #include "package/choices.h"
 #include "package/file.h"
 #include "tools/clock.h"
-#include "tools/file.h"
 
 #define MAX_MODEL_BYTES ((size_t)2 << 30)
 
@@ -34,6 +33,15 @@ static enum al_status parse_cpu_mask(const char *text, unsigned *ret,
     return AL_OK;
 }
 
+enum al_status tl_model_check(const struct tl_model_args *args, struct al_error *err)
+{
+    enum al_precision precision;
+    unsigned cpu_mask;
+    const enum al_status s = parse_precision(args->precision, &precision, err);
+
+    return s == AL_OK ? parse_cpu_mask(args->cpu_mask, &cpu_mask, err) : s;
+}
+
 enum al_status tl_model_open_file(const struct tl_model_args *args,
                                   const struct al_input_shape *shapes, size_t n_shapes,
                                   struct tl_model *ret, struct al_error *err)
@@ -44,24 +52,24 @@ enum al_status tl_model_open_file(const struct tl_model_args *args,
                                  .now_ns = tl_now_ns,
                                  .forget = pk_file_forget };
     struct al_model *model = NULL;
-    struct tl_bytes file;
-    char choices[PATH_MAX];
+    char choices[PATH_MAX], *bytes;
+    size_t size;
     enum al_status s = parse_precision(args->precision, &p.precision, err);
 
     if (s == AL_OK)
         s = parse_cpu_mask(args->cpu_mask, &p.cpu_mask, err);
     if (s == AL_OK)
-        s = tl_file_read(args->path, MAX_MODEL_BYTES, &file, err);
+        s = pk_file_read(args->path, MAX_MODEL_BYTES, &bytes, &size, err);
     if (s != AL_OK)
         return s;
     if (p.precision == AL_N_PRECISIONS)
         p.precision = AL_PRECISION_DEFAULT;
-    p.onnx = file.data;
-    p.onnx_bytes = file.size;
+    p.onnx = bytes;
+    p.onnx_bytes = size;
     if (pk_choices_path(choices, sizeof(choices)))
         p.choice_file = choices;
     s = al_model_load(&p, &model, err);
-    free(file.data);
+    free(bytes);
     if (s != AL_OK)
         return al_error_prefix(err, s, "model '%s'", args->path);
     *ret = (struct tl_model){ .model = model };

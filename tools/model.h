@@ -43,6 +43,9 @@ struct tl_model {
     struct al_model *model;     /* the package's, or owned */
 };
 
+/* Whether --precision and --cpu-mask name something: for a command's check. */
+AL_MUST_CHECK enum al_status tl_model_check(const struct tl_model_args *args,
+                                            struct al_error *err);
 AL_MUST_CHECK enum al_status tl_model_open(const struct tl_model_args *args,
                                            struct tl_model *ret, struct al_error *err);
 /* The same, but AL_INVALID unless it is a package that takes pictures. */

@@ -7,7 +7,8 @@
 #include <string.h>
 
 #include "engine/base/reader.h"
-#include "tools/file.h"
+#include "package/file.h"
+#include "tools/output.h"
 
 #define MAX_HEADER_BYTES 65536
 #define MAX_FILE_BYTES   ((size_t)16 << 30)
@@ -162,20 +163,21 @@ enum al_status tl_npy_parse(const void *bytes, size_t size, struct al_tensor *re
 
 enum al_status tl_npy_read(const char *path, struct al_tensor *ret, struct al_error *err)
 {
-    struct tl_bytes file;
+    char *bytes;
+    size_t size;
     struct al_tensor t;
-    enum al_status s = tl_file_read(path, MAX_FILE_BYTES, &file, err);
+    enum al_status s = pk_file_read(path, MAX_FILE_BYTES, &bytes, &size, err);
 
     if (s != AL_OK)
         return s;
-    s = tl_npy_parse(file.data, file.size, &t, err);
+    s = tl_npy_parse(bytes, size, &t, err);
     if (s == AL_OK) { /* data to the front, where malloc's alignment is */
-        memmove(file.data, t.data, al_tensor_bytes(&t));
-        t.data = file.data;
+        memmove(bytes, t.data, al_tensor_bytes(&t));
+        t.data = bytes;
         *ret = t;
         return AL_OK;
     }
-    free(file.data);
+    free(bytes);
     return al_error_prefix(err, s, "%s", path);
 }
 
@@ -217,15 +219,12 @@ enum al_status tl_npy_write(const char *path, const struct al_tensor *t,
         return al_fail(err, AL_UNSUPPORTED, "%s: NumPy has no type %s", path,
                        al_dtype_name(t->dtype));
     const size_t n = format_header(t, header, sizeof(header));
-    FILE *f = fopen(path, "wbe");
+    struct tl_output out;
+    const enum al_status s = tl_output_open(path, &out, err);
 
-    if (!f)
-        return al_fail(err, AL_IO, "%s: %s", path, strerrordesc_np(errno));
-    const size_t bytes = al_tensor_bytes(t);
-    const bool written =
-        fwrite(header, 1, n, f) == n && fwrite(t->data, 1, bytes, f) == bytes;
-
-    if (fclose(f) != 0 || !written)
-        return al_fail(err, AL_IO, "%s: %s", path, strerrordesc_np(errno));
-    return AL_OK;
+    if (s != AL_OK)
+        return s;
+    (void)fwrite(header, 1, n, out.file); /* failures show when it is committed */
+    (void)fwrite(t->data, 1, al_tensor_bytes(t), out.file);
+    return tl_output_commit(&out, err);
 }

@@ -46,8 +46,8 @@ static enum al_status read_number(const struct tl_option *o, const char *text,
     if (rest == text || (*rest != '\0' && *rest != ','))
         return al_fail(err, AL_INVALID, "%s: '%s' is not a number", o->name, text);
     if (errno != 0 || !(v >= o->min && v <= o->max))
-        return al_fail(err, AL_INVALID, "%s: %g is not between %g and %g", o->name, v,
-                       o->min, o->max);
+        return al_fail(err, AL_INVALID, "%s: %.15g is not between %.15g and %.15g",
+                       o->name, v, o->min, o->max);
     *ret = v;
     *ret_rest = rest;
     return AL_OK;
@@ -208,7 +208,9 @@ enum al_status tl_options_parse(const struct tl_command *c, int argc, char **arg
         if (s != AL_OK)
             return s;
     }
-    return check_required(c, values, err);
+    const enum al_status s = check_required(c, values, err);
+
+    return s == AL_OK && c->check ? c->check(values, err) : s;
 }
 
 static void print_default(const struct tl_option *o, const void *defaults, FILE *out)

@@ -49,6 +49,9 @@ struct tl_command {
     size_t n_options;
     const void *defaults; /* the command's struct ... */
     size_t values_size;   /* ... and its size */
+    /* What the table cannot say about values: names, orders, what excludes what. May be
+     * NULL. */
+    enum al_status (*check)(const void *values, struct al_error *err);
     enum al_status (*run)(const void *values, struct al_error *err);
 };
 

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum al_status tl_report_json(json_t *value, struct al_error *err)
@@ -17,6 +18,32 @@ enum al_status tl_report_json(json_t *value, struct al_error *err)
                ? al_fail(err, AL_IO, "cannot write the report: %s",
                          strerrordesc_np(errno))
                : AL_OK;
+}
+
+/* Every byte as the character of its number, in UTF-8. */
+static json_t *latin_1(const char *s)
+{
+    char *text = malloc(2 * strlen(s) + 1), *to = text;
+    json_t *value = NULL;
+
+    if (text) {
+        for (const unsigned char *c = (const unsigned char *)s; *c; c++) {
+            if (*c >= 0x80)
+                *to++ = (char)(0xc0 | *c >> 6);
+            *to++ = (char)(*c < 0x80 ? *c : 0x80 | (*c & 0x3f));
+        }
+        *to = '\0';
+        value = json_string(text);
+    }
+    free(text);
+    return value;
+}
+
+json_t *tl_json_text(const char *s)
+{
+    json_t *value = s ? json_string(s) : json_null();
+
+    return value ? value : latin_1(s);
 }
 
 json_t *tl_json_real(double v)
@@ -44,7 +71,7 @@ json_t *tl_json_exit_names(const struct al_model *m)
     json_t *array = json_array();
 
     for (size_t k = 0; k < al_model_n_stages(m); k++)
-        (void)json_array_append_new(array, json_string(al_model_stage(m, k).exit_name));
+        (void)json_array_append_new(array, tl_json_text(al_model_stage(m, k).exit_name));
     return array;
 }
 

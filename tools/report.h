@@ -12,6 +12,9 @@
 /* Prints and gives up `value`; NULL (no memory while building it) is an error. */
 AL_MUST_CHECK enum al_status tl_report_json(json_t *value, struct al_error *err);
 
+/* Names that come from files: what is no UTF-8 is taken for Latin-1, NULL becomes null.
+ */
+json_t *tl_json_text(const char *s);
 /* NAN and infinities become null. */
 json_t *tl_json_real(double v);
 json_t *tl_json_spread(const struct tl_spread *s); /* {"low","median","high"} */

@@ -1,6 +1,7 @@
 #include "tools/runner.h"
 
 #include <float.h>
+#include <math.h>
 #include <stdlib.h>
 
 #include "engine/base/check.h"
@@ -126,6 +127,7 @@ void tl_runner_ask_all(struct tl_runner *r, enum al_score score,
         rule.threshold[k] = FLT_MAX; /* within a branch's reach, above every score */
     for (uint32_t k = 0; k < n_stages; k++) {
         al_stage_run(r->model, r->workspace, k, 1, &row, r->team);
-        answers[k] = (struct tl_answer){ k, row.top, row.score };
+        answers[k] = row.evaluated ? (struct tl_answer){ k, row.top, row.score }
+                                   : (struct tl_answer){ k, TL_NO_CLASS, -INFINITY };
     }
 }

@@ -32,7 +32,9 @@ const void *tl_runner_output(const struct tl_runner *r, size_t i, size_t output)
  * smaller batch. `answers` [n] is by row. */
 void tl_runner_run(struct tl_runner *r, size_t first, size_t n,
                    const struct al_exit_rule *rule, struct tl_answer *answers);
-/* What every exit says about row 0: `answers` [stages]. */
+/* What every exit says about row 0: `answers` [stages]. An exit whose gate keeps the row
+ * out says nothing: class TL_NO_CLASS, score -INFINITY, which no threshold lets leave. */
+#define TL_NO_CLASS UINT32_MAX
 void tl_runner_ask_all(struct tl_runner *r, enum al_score score,
                        struct tl_answer *answers);
 

@@ -1,8 +1,11 @@
 #include "tools/survey.h"
 
 #include <float.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <nettle/sha2.h>
 
 #include "tools/feed.h"
 #include "tools/parallel.h"
@@ -108,6 +111,22 @@ double tl_survey_accuracy(const struct tl_survey *s, uint32_t k)
     return (double)n_right / (double)s->n_rows;
 }
 
+void tl_survey_identify(const struct tl_survey *s, const struct pk_package *p,
+                        char ret[65])
+{
+    const size_t n = s->n_rows * s->n_exits;
+    uint8_t digest[SHA256_DIGEST_SIZE];
+    struct sha256_ctx sha;
+
+    sha256_init(&sha);
+    sha256_update(&sha, strlen(p->model_sha256), (const uint8_t *)p->model_sha256);
+    sha256_update(&sha, n * sizeof(*s->score), (const uint8_t *)s->score);
+    sha256_update(&sha, n, s->correct);
+    sha256_digest(&sha, sizeof(digest), digest);
+    for (size_t i = 0; i < sizeof(digest); i++)
+        (void)snprintf(ret + 2 * i, 3, "%02x", digest[i]);
+}
+
 /* Looks at every branch before exit k and leaves there whatever it scores. */
 static struct al_exit_rule leave_at(uint32_t k)
 {
@@ -129,7 +148,6 @@ enum al_status tl_costs_measure(const struct pk_package *p, const struct tl_data
     struct tl_trial_params params = {
         .model = p->model, .inputs = &inputs, .n_threads = 1, .seconds = seconds
     };
-    size_t step;
 
     if (!trials)
         return al_fail(err, AL_NO_MEMORY, "%u trials", n_exits + 1);
@@ -137,7 +155,7 @@ enum al_status tl_costs_measure(const struct pk_package *p, const struct tl_data
         trials[k].batch = 1;
         trials[k].rule = k < n_exits ? leave_at(k) : al_exit_rule_full();
     }
-    enum al_status s = tl_feed_inputs(p, d, COST_ROWS, &inputs, &step, err);
+    enum al_status s = tl_feed_inputs(p, d, COST_ROWS, &inputs, err);
 
     if (s == AL_OK)
         s = tl_trials_run(&params, trials, n_exits + 1, err);

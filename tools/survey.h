@@ -13,8 +13,8 @@
 struct tl_survey {
     size_t n_rows;
     uint32_t n_exits;
-    float *score;     /* [n_rows][n_exits] */
-    uint32_t *top;    /* [n_rows][n_exits] most probable class */
+    float *score;     /* [n_rows][n_exits]; -INFINITY: kept out by the exit's gate */
+    uint32_t *top;    /* [n_rows][n_exits] most probable class; TL_NO_CLASS likewise */
     uint8_t *correct; /* [n_rows][n_exits] */
 };
 
@@ -24,8 +24,13 @@ AL_MUST_CHECK enum al_status tl_survey_run(const struct pk_package *p,
                                            size_t n_threads, struct tl_survey *ret,
                                            struct al_error *err);
 void tl_survey_done(struct tl_survey *s);
-/* How often exit k alone would be right. */
+/* How often exit k alone would be right; a row its gate keeps out is not. */
 double tl_survey_accuracy(const struct tl_survey *s, uint32_t k);
+
+/* Names the evidence: 64 hexadecimal digits of the model and of what every exit said of
+ * every row, in order. */
+void tl_survey_identify(const struct tl_survey *s, const struct pk_package *p,
+                        char ret[65]);
 
 /* What a row costs, in microseconds of processor time at batch 1 on one thread. */
 struct tl_costs {

@@ -221,7 +221,8 @@ static enum al_status check_data(const struct al_ladder_data *d, struct al_error
     return AL_OK;
 }
 
-static enum al_status check_params(const struct al_ladder_params *p, struct al_error *err)
+enum al_status al_ladder_check_params(const struct al_ladder_params *p,
+                                      struct al_error *err)
 {
     if (!(p->confidence > 0 && p->confidence < 1))
         return al_fail(err, AL_INVALID, "confidence %g is not between 0 and 1",
@@ -269,7 +270,7 @@ enum al_status al_ladder_certify(const struct al_ladder_data *d,
     size_t n_scores;
 
     if (s == AL_OK)
-        s = check_params(p, err);
+        s = al_ladder_check_params(p, err);
     if (s != AL_OK)
         return s;
     if (!al_mul(d->n_rows, d->n_exits, &n_scores))

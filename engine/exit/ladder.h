@@ -18,7 +18,8 @@
 struct al_ladder_data {
     size_t n_rows;
     uint32_t n_exits;
-    const float *score;     /* [n_rows][n_exits], higher = surer */
+    const float *score; /* [n_rows][n_exits], higher = surer; -INFINITY or NAN: the row
+                           cannot leave there */
     const uint8_t *correct; /* [n_rows][n_exits], 0 or 1 */
     const double *cost;     /* [n_exits]: of a row that leaves there, branches included */
     double full_cost;       /* of a row whose rule never leaves early: no branch is run */
@@ -32,6 +33,10 @@ struct al_ladder_params {
     const double *max_loss; /* ascending, > 0; level 0 is added by itself */
 };
 
+/* AL_INVALID names what is wrong with the parameters: a check before data are gathered.
+ */
+AL_MUST_CHECK enum al_status al_ladder_check_params(const struct al_ladder_params *p,
+                                                    struct al_error *err);
 /* Fills `*ret` with level 0 and every level asked for; one for which nothing could be
  * certified keeps the thresholds of the level below. Among a level's accepted thresholds
  * the cheapest is kept, so cost never rises along the ladder. A level that never leaves

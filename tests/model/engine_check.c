@@ -20,8 +20,8 @@
 #include <string.h>
 
 #include "engine/engine.h"
+#include "package/file.h"
 #include "tools/clock.h"
-#include "tools/file.h"
 #include "tools/npy.h"
 #include "tools/team.h"
 
@@ -88,7 +88,8 @@ void *__wrap_realloc(void *p, size_t n)
 
 struct net {
     const char *onnx_path, *data;
-    struct tl_bytes onnx;
+    char *onnx;
+    size_t onnx_bytes;
     double tolerance;
     struct al_exit_spec exits[MAX_EXITS];
     size_t n_exits;
@@ -112,8 +113,8 @@ static struct al_model *load(const struct net *net, unsigned mask, size_t n_exit
                              enum al_precision precision)
 {
     struct al_model_params p = {
-        .onnx = net->onnx.data,
-        .onnx_bytes = net->onnx.size,
+        .onnx = net->onnx,
+        .onnx_bytes = net->onnx_bytes,
         .exits = net->exits,
         .n_exits = n_exits,
         .precision = precision,
@@ -390,7 +391,7 @@ static int run_on_zeroes(const char *path)
     struct al_error err;
 
     where = path;
-    if (tl_file_read(path, (size_t)1 << 30, &net.onnx, &err) != AL_OK)
+    if (pk_file_read(path, (size_t)1 << 30, &net.onnx, &net.onnx_bytes, &err) != AL_OK)
         die("%s", err.text);
     struct al_model *m = load(&net, ~0U, 0, AL_PRECISION_DEFAULT);
     struct al_workspace *ws = reserve(m);
@@ -403,7 +404,7 @@ static int run_on_zeroes(const char *path)
     free(row.row);
     al_workspace_free(ws);
     al_model_free(m);
-    free(net.onnx.data);
+    free(net.onnx);
     return 0;
 }
 
@@ -419,7 +420,8 @@ static struct net net_of(int argc, char **argv)
     for (int i = 4; i < argc && net.n_exits < MAX_EXITS; i++)
         net.exits[net.n_exits++] =
             (struct al_exit_spec){ .tensor = argv[i], .name = argv[i] };
-    if (tl_file_read(net.onnx_path, (size_t)1 << 30, &net.onnx, &err) != AL_OK)
+    if (pk_file_read(net.onnx_path, (size_t)1 << 30, &net.onnx, &net.onnx_bytes, &err) !=
+        AL_OK)
         die("%s", err.text);
     net.input = read_array(&net, "input");
     net.n_rows = (size_t)net.input.shape.dims[0];
@@ -453,8 +455,9 @@ int main(int argc, char **argv)
     if (argc == 3 && strcmp(argv[1], "--run") == 0)
         return run_on_zeroes(argv[2]);
     if (argc < 4) {
-        (void)fprintf(stderr, "usage: engine_check MODEL.onnx DATA TOLERANCE EXIT...\n"
-                              "       engine_check --run MODEL.onnx\n");
+        (void)fprintf(stderr,
+                      "usage: engine_check MODEL.onnx DATA TOLERANCE EXIT...\n"
+                      "       engine_check --run MODEL.onnx\n");
         return 2;
     }
     struct net net = net_of(argc, argv);
@@ -470,6 +473,6 @@ int main(int argc, char **argv)
         check_level(&net, mask, i >= 3, i != 3);
     }
     free(net.input.data);
-    free(net.onnx.data);
+    free(net.onnx);
     return 0;
 }

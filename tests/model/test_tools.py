@@ -104,7 +104,7 @@ class Toolbox(unittest.TestCase):
         numpy.save(wrong, numpy.zeros((1, 1, 28, 27), numpy.float32))
         self.fail_with(1, "input 'image'", "run", model)
         self.fail_with(1, "image", "run", model, "--input", f"image={wrong}")
-        self.fail_with(1, "not NAME=FILE.npy", "run", model, "--input", "image")
+        self.fail_with(2, "not NAME=FILE.npy", "run", model, "--input", "image")
         self.fail_with(1, "nowhere.onnx", "run", "nowhere.onnx")
 
     def test_inspect_lists_stages_and_steps(self):

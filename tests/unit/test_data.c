@@ -43,14 +43,21 @@ static void write_file(const char *path, const void *data, size_t size)
     (void)fclose(f);
 }
 
-static enum al_status open_set(const char *spec, char *const *names, size_t limit,
-                               struct tl_data **ret, struct al_error *err)
+static enum al_status open_classes(const char *spec, char *const *names, size_t n_classes,
+                                   size_t limit, struct tl_data **ret,
+                                   struct al_error *err)
 {
     const struct tl_data_params p = {
-        .spec = spec, .labels = names, .n_classes = 3, .limit = limit
+        .spec = spec, .labels = names, .n_classes = n_classes, .limit = limit
     };
 
     return tl_data_open(&p, ret, err);
+}
+
+static enum al_status open_set(const char *spec, char *const *names, size_t limit,
+                               struct tl_data **ret, struct al_error *err)
+{
+    return open_classes(spec, names, 3, limit, ret, err);
 }
 
 static void refuses(const char *spec, char *const *names, const char *says)
@@ -106,10 +113,37 @@ static void folders_without_labels_are_numbered_by_the_alphabet(void **state)
     struct tl_data *d = NULL;
 
     (void)state;
-    assert_int_equal(open_set("set", NULL, 0, &d, NULL), AL_OK);
+    assert_int_equal(open_classes("set", NULL, 2, 0, &d, NULL), AL_OK);
     sample_is(d, 0, 0, "cat1");
     sample_is(d, 2, 1, "dog2");
     tl_data_free(d);
+}
+
+static void folders_that_could_be_several_classes_are_refused(void **state)
+{
+    static char *const twice[] = { owl, cat, cat };
+
+    (void)state;
+    refuses("set", NULL, "2 class folders for a model of 3 classes");
+    refuses("set", twice, "'cat' is the label of classes 1 and 2");
+}
+
+static void what_is_no_file_is_refused_and_not_waited_for(void **state)
+{
+    struct tl_buffer buf = { .data = NULL };
+    struct tl_data *d = NULL;
+    struct al_error err;
+
+    (void)state;
+    (void)mkdir("pipes", 0755);
+    (void)mkdir("pipes/cat", 0755);
+    assert_int_equal(mkfifo("pipes/cat/1.png", 0644), 0);
+    assert_int_equal(open_set("pipes", labels, 0, &d, NULL), AL_OK);
+    assert_int_equal(tl_data_read(d, 0, &buf, &err), AL_INVALID);
+    assert_non_null(strstr(err.text, "cat/1.png: not a regular file"));
+    tl_buffer_done(&buf);
+    tl_data_free(d);
+    refuses("pipes/cat/1.png", labels, "nor a regular file");
 }
 
 static void an_unknown_class_is_refused_by_name(void **state)
@@ -186,6 +220,22 @@ static void a_tar_is_read_with_long_names(void **state)
     sample_is(d, 2, 2, "dog2");
     sample_is(d, 3, 0, "owl3");
     assert_string_equal(tl_data_sample(d, 2).name, "set/dog/from-a-pax.png");
+    tl_data_free(d);
+}
+
+static void pictures_at_the_top_of_a_tar_have_no_class(void **state)
+{
+    static struct tar t;
+    struct tl_data *d = NULL;
+
+    (void)state;
+    tar_entry(&t, "./stray.jpg", '0', "of no class", 11);
+    tar_entry(&t, "../stray.jpg", '0', "of no class", 11);
+    tar_entry(&t, "./cat/1.jpg", '0', "cat1", 4);
+    tar_end(&t, "top.tar");
+    assert_int_equal(open_set("top.tar", labels, 0, &d, NULL), AL_OK);
+    assert_int_equal(tl_data_count(d), 1);
+    sample_is(d, 0, 1, "cat1");
     tl_data_free(d);
 }
 
@@ -308,7 +358,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_folder_is_read_in_order_and_numbered_by_labels),
         cmocka_unit_test(folders_without_labels_are_numbered_by_the_alphabet),
+        cmocka_unit_test(folders_that_could_be_several_classes_are_refused),
+        cmocka_unit_test(what_is_no_file_is_refused_and_not_waited_for),
         cmocka_unit_test(an_unknown_class_is_refused_by_name),
+        cmocka_unit_test(pictures_at_the_top_of_a_tar_have_no_class),
         cmocka_unit_test(a_tar_is_read_with_long_names),
         cmocka_unit_test(the_limit_spreads_over_the_set_and_keeps_numbers),
         cmocka_unit_test(damaged_tars_are_refused),

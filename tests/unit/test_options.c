@@ -35,6 +35,16 @@ static const struct tl_option options[] = {
     { "--json", TL_FLAG, offsetof(struct values, json), NULL, "as JSON" },
 };
 
+/* --json leaves no room for inputs. */
+static enum al_status check(const void *values, struct al_error *err)
+{
+    const struct values *v = values;
+
+    return v->json && v->inputs.n > 2
+               ? al_fail(err, AL_INVALID, "either --json or inputs")
+               : AL_OK;
+}
+
 static const struct tl_command command = {
     .name = "test",
     .description = "Tests.",
@@ -42,6 +52,7 @@ static const struct tl_command command = {
     .n_options = sizeof(options) / sizeof(options[0]),
     .defaults = &defaults,
     .values_size = sizeof(defaults),
+    .check = check,
 };
 
 enum {
@@ -107,12 +118,14 @@ static void wrong_lines_are_refused_by_name(void **state)
         { "test dir --data d --limit x", "'x' is not a number" },
         { "test dir --data d --limit 1.5", "not a whole number" },
         { "test dir --data d --limit 1,2", "takes one number" },
+        { "test dir --data d --limit 1000000001", "1000000001 is not between 0 and 100" },
         { "test dir --data d --limit -1", "--limit: -1 is not between" },
         { "test dir --data d --confidence 1.5", "1.5 is not between 0.5 and 1" },
         { "test dir --data d --confidence nan", "is not between" },
         { "test dir --data d --levels 0.1,,0.2", "is not a number" },
         { "test dir --data d --levels 0.1,2", "2 is not between" },
         { "test dir --data d --json=yes", "takes no value" },
+        { "test dir --data d --json --input x --input y --input z", "either --json or" },
         { "test dir --data d "
           "--levels 0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0",
           "more than 32 numbers" },
