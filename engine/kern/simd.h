@@ -6,6 +6,7 @@
 #ifndef AL_KERN_SIMD_H
 #define AL_KERN_SIMD_H
 
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 #if HAVE_X86
@@ -98,6 +99,22 @@ AL_INLINE float v_sum(vec v)
     return (q[0] + q[2]) + (q[1] + q[3]);
 }
 
+/* The largest of all lanes, by halves. */
+AL_INLINE float v_largest(vec v)
+{
+#if AL_BLOCK == 16
+    v = v_max(v, __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3,
+                                         4, 5, 6, 7));
+    v = v_max(v, __builtin_shufflevector(v, v, 4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8,
+                                         9, 10, 11));
+#else
+    v = v_max(v, __builtin_shufflevector(v, v, 4, 5, 6, 7, 0, 1, 2, 3));
+#endif
+    const float a = v[0] > v[2] ? v[0] : v[2], b = v[1] > v[3] ? v[1] : v[3];
+
+    return a > b ? a : b;
+}
+
 /* Ones in the lanes below `n`. */
 AL_INLINE ivec v_lanes_below(int32_t n)
 {
@@ -111,6 +128,41 @@ AL_INLINE ivec v_lanes_below(int32_t n)
 AL_INLINE vec v_keep(ivec mask, vec v)
 {
     return (vec)(mask & (ivec)v);
+}
+
+/* Of a vector only the first n lanes lie in memory, all or none when n is larger or
+ * negative; the others are those of `pad`, or not stored. */
+AL_INLINE vec v_load_some(const float *p, ptrdiff_t n, vec pad)
+{
+    if (n >= AL_BLOCK)
+        return v_load(p);
+    if (n <= 0)
+        return pad;
+#if defined(__AVX512F__) && AL_BLOCK == 16
+    return (vec)_mm512_mask_loadu_ps((__m512)pad, (__mmask16)((1U << n) - 1), p);
+#elif defined(__AVX2__) && AL_BLOCK == 8
+    const ivec lanes = v_lanes_below((int32_t)n);
+
+    return v_select(lanes, (vec)_mm256_maskload_ps(p, (__m256i)lanes), pad);
+#else
+    memcpy(&pad, p, (size_t)n * sizeof(float));
+    return pad;
+#endif
+}
+
+AL_INLINE void v_store_some(float *p, ptrdiff_t n, vec v)
+{
+    if (n >= AL_BLOCK)
+        v_store(p, v);
+    else if (n > 0) {
+#if defined(__AVX512F__) && AL_BLOCK == 16
+        _mm512_mask_storeu_ps(p, (__mmask16)((1U << n) - 1), (__m512)v);
+#elif defined(__AVX2__) && AL_BLOCK == 8
+        _mm256_maskstore_ps(p, (__m256i)v_lanes_below((int32_t)n), (__m256)v);
+#else
+        memcpy(p, &v, (size_t)n * sizeof(float));
+#endif
+    }
 }
 
 #endif

@@ -9,16 +9,17 @@
 #include "engine/kern/kern.h"
 #include "engine/kern/simd.h"
 
-/* e^x, for x clamped to the normal range of the result. NaN stays NaN. */
-AL_INLINE vec v_exp(vec x)
+/* e^x for x already between the logarithms of the least normal number and the largest.
+ * NaN stays NaN. */
+AL_INLINE vec v_exp_within(vec x)
 {
     const vec round = v_set1(12582912.0F); /* 1.5 * 2^23: adding it rounds to integer */
-    vec n, r, p;
+    const vec shifted =
+        v_fma(x, v_set1(1.44269504F), round); /* its last bits: 2's power */
+    const vec n = shifted - round;
+    vec r = v_fma(n, v_set1(-0.693359375F), x), p;
 
-    x = v_min(v_set1(88.0F), v_max(v_set1(-87.0F), x));
-    n = (x * v_set1(1.44269504F) + round) - round;
-    r = x - n * v_set1(0.693359375F);
-    r = r - n * v_set1(-2.12194440e-4F);
+    r = v_fma(n, v_set1(2.12194440e-4F), r);
     p = v_set1(1.9875691500e-4F);
     p = v_fma(p, r, v_set1(1.3981999507e-3F));
     p = v_fma(p, r, v_set1(8.3334519073e-3F));
@@ -26,8 +27,13 @@ AL_INLINE vec v_exp(vec x)
     p = v_fma(p, r, v_set1(1.6666665459e-1F));
     p = v_fma(p, r, v_set1(5.0000001201e-1F));
     p = v_fma(p * r, r, r) + v_set1(1.0F);
-    n = v_select(n == n, n, v_zero()); /* NaN has no integer */
-    return p * (vec)((__builtin_convertvector(n, ivec) + 127) << 23);
+    return p * (vec)(((ivec)shifted << 23) + (127 << 23));
+}
+
+/* e^x, for x clamped to the normal range of the result. NaN stays NaN. */
+AL_INLINE vec v_exp(vec x)
+{
+    return v_exp_within(v_min(v_set1(88.0F), v_max(v_set1(-87.0F), x)));
 }
 
 /* Natural logarithm of a positive normal number (Cephes logf). */
@@ -84,27 +90,28 @@ AL_INLINE vec v_hard_swish(vec x)
     return x * v_min(v_set1(1.0F), v_max(v_zero(), t));
 }
 
-/* x * Phi(x) = x / 2 * erfc(-x / sqrt 2), with the Chebyshev fit of W. Press et al.,
- * "Numerical Recipes" 6.2 (erfcc): erfc(z) = t exp(-z^2 + p(t)) with t = 1 / (1 + z / 2),
- * relative error below 1.2e-7, for z >= 0; the other half by erfc(-z) = 2 - erfc(z). */
+/* x * Phi(x), Phi the normal distribution: Phi(s) = 1/2 + s * p(s^2) with the polynomial
+ * of least error times max(1, |s|) for |s| <= GELU_END, in u = 2 (s / GELU_END)^2 - 1
+ * (least squares, weights by Lawson's iteration; 3e-8). Beyond, Phi is that of the end,
+ * within 1e-7 of 1 or 0, and a negative x counts as the end, too. */
+#define GELU_END 5.2F
+static const float gelu_terms[] = { 1.359499842e-1F,  -6.774377823e-2F, 5.002600700e-2F,
+                                    -3.992641345e-2F, 3.196452558e-2F,  -2.475376613e-2F,
+                                    1.811687276e-2F,  -1.239212509e-2F, 8.070528507e-3F,
+                                    -4.993201233e-3F, 2.555638086e-3F,  -1.045657089e-3F,
+                                    6.922097527e-4F,  -5.391954910e-4F, 1.721990120e-4F };
+#define GELU_DEGREE ((int)(sizeof(gelu_terms) / sizeof(gelu_terms[0])) - 1)
+
 AL_INLINE vec v_gelu(vec x)
 {
-    const vec s = x * v_set1(0.707106781F);
-    const vec z = (vec)((ivec)s & INT32_MAX);
-    const vec t = v_set1(1.0F) / v_fma(z, v_set1(0.5F), v_set1(1.0F));
-    vec p = v_set1(0.17087277F);
+    const vec least = v_max(v_set1(-GELU_END), x), s = v_min(v_set1(GELU_END), least);
+    const vec u = v_fma(s * s, v_set1(2.0F / (GELU_END * GELU_END)), v_set1(-1.0F));
+    vec p = v_set1(gelu_terms[GELU_DEGREE]);
 
-    p = v_fma(p, t, v_set1(-0.82215223F));
-    p = v_fma(p, t, v_set1(1.48851587F));
-    p = v_fma(p, t, v_set1(-1.13520398F));
-    p = v_fma(p, t, v_set1(0.27886807F));
-    p = v_fma(p, t, v_set1(-0.18628806F));
-    p = v_fma(p, t, v_set1(0.09678418F));
-    p = v_fma(p, t, v_set1(0.37409196F));
-    p = v_fma(p, t, v_set1(1.00002368F));
-    p = v_fma(p, t, v_set1(-1.26551223F));
-    p = t * v_exp(v_fma(-z, z, p));
-    return x * v_set1(0.5F) * v_select(s < 0.0F, p, v_set1(2.0F) - p);
+    AL_UNROLL
+    for (int k = GELU_DEGREE - 1; k >= 0; k--)
+        p = v_fma(p, u, v_set1(gelu_terms[k]));
+    return least * v_fma(s, p, v_set1(0.5F));
 }
 
 /* Hendrycks and Gimpel's approximation of the above. */

@@ -88,25 +88,43 @@ static void fc_pack_columns(size_t n_in, size_t n_out, const float *weights,
 }
 
 /* Rows that share a pass, and inputs of a chunk (64 KB of weights). */
-#define FC_ROWS  16
+#define FC_ROWS  24
 #define FC_CHUNK 256
+/* Rows and blocks of outputs whose sums fill the registers. */
+#ifdef __AVX512VL__
+#define FC_GROUP        6
+#define FC_GROUP_BLOCKS 4
+#elif defined(__AVX2__)
+#define FC_GROUP        6
+#define FC_GROUP_BLOCKS 2
+#else
+#define FC_GROUP        4
+#define FC_GROUP_BLOCKS 2
+#endif
+/* One row takes all blocks of a tile at once. */
+#define FC_ROW_BLOCKS (AL_FC_TILE / AL_BLOCK)
 
 /* Rows x blocks of outputs held in registers, for one chunk of inputs. */
 struct fc_part {
-    size_t n_in, lanes;
-    const float *w;        /* first block's lanes of the tile */
-    const float *const *x; /* the rows */
-    size_t first_in;
-    float *y; /* sums so far, AL_FC_TILE floats from row to row */
+    size_t first_in, n_in, lanes; /* lanes: from input to input of w */
+    const float *w;               /* first block's, of the chunk's first input */
+    const float *const *x;        /* the rows */
+    const float *bias;            /* first block's; NULL: y holds the sums so far */
+    float *const *y;              /* the rows */
+    size_t at;                    /* of the first block in y's rows */
 };
 
 AL_INLINE void fc_kernel(const int rows, const int blocks, const struct fc_part *f)
 {
-    vec acc[16]; /* 4 x 4 */
+    vec acc[FC_GROUP * FC_ROW_BLOCKS];
+    float *y[FC_GROUP];
 
     AL_UNROLL
+    for (int r = 0; r < rows; r++)
+        y[r] = f->y[r] + f->at;
+    AL_UNROLL
     for (int i = 0; i < rows * blocks; i++)
-        acc[i] = v_load(f->y + i / blocks * AL_FC_TILE + i % blocks * AL_BLOCK);
+        acc[i] = v_load((f->bias ? f->bias : y[i / blocks]) + i % blocks * AL_BLOCK);
     for (size_t i = 0; i < f->n_in; i++) {
         const float *w = f->w + i * f->lanes;
         AL_UNROLL
@@ -119,11 +137,8 @@ AL_INLINE void fc_kernel(const int rows, const int blocks, const struct fc_part 
         }
     }
     AL_UNROLL
-    for (int r = 0; r < rows; r++) {
-        AL_UNROLL
-        for (int b = 0; b < blocks; b++)
-            v_store(f->y + r * AL_FC_TILE + b * AL_BLOCK, acc[r * blocks + b]);
-    }
+    for (int i = 0; i < rows * blocks; i++)
+        v_store(y[i / blocks] + i % blocks * AL_BLOCK, acc[i]);
 }
 
 typedef void (*fc_kernel_fn)(const struct fc_part *f);
@@ -133,38 +148,28 @@ typedef void (*fc_kernel_fn)(const struct fc_part *f);
     {                                                         \
         fc_kernel(rows, blocks, f);                           \
     }
-/* One row: the whole tile (8 or 4 blocks); four rows: half of it. */
-FC_KERNEL(1, 1)
-FC_KERNEL(1, 2)
-FC_KERNEL(1, 4)
-FC_KERNEL(4, 1)
-FC_KERNEL(4, 2)
+/* One row a number of rows, 1 to FC_GROUP: the blocks there are kernels for. */
 #if AL_BLOCK == 8
-FC_KERNEL(1, 8)
-#define FC_ONE_BLOCKS 8
+#define FC_ONE(X) X(1, 1) X(1, 2) X(1, 4) X(1, 8)
 #else
-#define FC_ONE_BLOCKS 4
+#define FC_ONE(X) X(1, 1) X(1, 2) X(1, 4)
 #endif
-#ifdef __AVX512VL__
-FC_KERNEL(4, 4)
-#define FC_FOUR_BLOCKS 4
+#if FC_GROUP_BLOCKS == 4
+#define FC_FEW(X, rows) X(rows, 1) X(rows, 2) X(rows, 4)
 #else
-#define FC_FOUR_BLOCKS 2
+#define FC_FEW(X, rows) X(rows, 1) X(rows, 2)
 #endif
+#if FC_GROUP == 6
+#define FC_KERNELS(X) \
+    FC_ONE(X) FC_FEW(X, 2) FC_FEW(X, 3) FC_FEW(X, 4) FC_FEW(X, 5) FC_FEW(X, 6)
+#else
+#define FC_KERNELS(X) FC_ONE(X) FC_FEW(X, 2) FC_FEW(X, 3) FC_FEW(X, 4)
+#endif
+FC_KERNELS(FC_KERNEL)
 
-static const fc_kernel_fn fc_one[9] = { [1] = fc_1x1,
-                                        [2] = fc_1x2,
-                                        [4] = fc_1x4,
-#if AL_BLOCK == 8
-                                        [8] = fc_1x8
-#endif
-};
-static const fc_kernel_fn fc_four[9] = { [1] = fc_4x1,
-                                         [2] = fc_4x2,
-#ifdef __AVX512VL__
-                                         [4] = fc_4x4
-#endif
-};
+#define X(rows, blocks) [rows][blocks] = fc_##rows##x##blocks,
+static const fc_kernel_fn fc_kernels[FC_GROUP + 1][FC_ROW_BLOCKS + 1] = { FC_KERNELS(X) };
+#undef X
 
 /* The bias of `n` outputs from `first` on, padded to a tile. */
 static void fc_bias(const struct al_fc *f, size_t first, size_t n, float *bias)
@@ -173,16 +178,15 @@ static void fc_bias(const struct al_fc *f, size_t first, size_t n, float *bias)
     memcpy(bias, f->bias + first, n * sizeof(float));
 }
 
-/* Activates `n` sums, of which there is room for a whole vector more, and stores them. */
-static void fc_store(const struct al_fc *f, size_t n, float *sums, float *y)
+/* Activates `n` sums and stores them; y may be sums. */
+static void fc_store(const struct al_fc *f, size_t n, const float *sums, float *y)
 {
-    size_t k = 0;
+    if (y == sums && f->post.act == AL_CONV_ACT_NONE)
+        return;
+    for (size_t k = 0; k < n; k += AL_BLOCK) {
+        const ptrdiff_t left = (ptrdiff_t)(n - k);
 
-    for (; k + AL_BLOCK <= n; k += AL_BLOCK)
-        v_store(y + k, v_act(v_load(sums + k), &f->post));
-    if (k < n) {
-        v_store(sums + k, v_act(v_load(sums + k), &f->post));
-        memcpy(y + k, sums + k, (n - k) * sizeof(float));
+        v_store_some(y + k, left, v_act(v_load_some(sums + k, left, v_zero()), &f->post));
     }
 }
 
@@ -264,45 +268,60 @@ static void fc_dots(const struct al_fc *f, size_t dots, size_t row, const float 
     fc_store(f, dots, sums, f->y[row] + chains);
 }
 
-/* `rows` (1 or 4) rows, one chunk of weights `w`, all lanes of the tile; `sums` as
- * fc_part's y. */
-static void fc_chunk(struct fc_part *part, size_t rows, const float *w, float *sums)
+/* `rows` rows at most FC_GROUP, one chunk of inputs, all lanes of the tile. */
+static void fc_rows(const struct fc_part *chunk, size_t rows)
 {
-    size_t step = rows == 4 ? FC_FOUR_BLOCKS : FC_ONE_BLOCKS;
+    size_t step = rows == 1 ? FC_ROW_BLOCKS : FC_GROUP_BLOCKS;
+    struct fc_part part = *chunk;
 
-    for (size_t k = 0; k < part->lanes; k += step * AL_BLOCK) {
-        while (k + step * AL_BLOCK > part->lanes)
+    for (size_t k = 0; k < part.lanes; k += step * AL_BLOCK) {
+        while (k + step * AL_BLOCK > part.lanes)
             step /= 2;
-        part->w = w + k;
-        part->y = sums + k;
-        (rows == 4 ? fc_four : fc_one)[step](part);
+        part.w = chunk->w + k;
+        part.bias = chunk->bias ? chunk->bias + k : NULL;
+        part.at = k;
+        fc_kernels[rows][step](&part);
     }
 }
 
-/* One tile for up to FC_ROWS rows from `first` on. */
+/* `n_rows` rows of `n_in` inputs times one tile of weights; y has room for all lanes of
+ * the tile, bias that many numbers. Rows are spread evenly over the fewest groups. */
+static void fc_product(size_t n_in, size_t lanes, const float *w, const float *bias,
+                       size_t n_rows, const float *const *x, float *const *y)
+{
+    for (size_t i = 0; i < n_in; i += FC_CHUNK) {
+        struct fc_part part = { .first_in = i,
+                                .n_in = n_in - i < FC_CHUNK ? n_in - i : FC_CHUNK,
+                                .lanes = lanes,
+                                .w = w + i * lanes,
+                                .bias = i ? NULL : bias };
+        for (size_t r = 0, rows; r < n_rows; r += rows) {
+            const size_t groups = (n_rows - r + FC_GROUP - 1) / FC_GROUP;
+
+            rows = (n_rows - r + groups - 1) / groups;
+            part.x = x + r;
+            part.y = y + r;
+            fc_rows(&part, rows);
+        }
+    }
+}
+
+/* One tile for up to FC_ROWS rows from `first` on. Sums of a whole tile grow where the
+ * results are wanted, those of others in a place with room for all lanes. */
 static void fc_tile(const struct al_fc *f, size_t tile, size_t first, size_t n_rows)
 {
     const size_t lanes = fc_lanes(f->n_out, tile), out = tile * AL_FC_TILE;
-    const size_t n = f->n_out - out < AL_FC_TILE ? f->n_out - out : AL_FC_TILE;
-    const float *w = f->weights + out * f->n_in;
-    float sums[FC_ROWS * AL_FC_TILE], bias[AL_FC_TILE];
+    const size_t n = f->n_out - out < lanes ? f->n_out - out : lanes;
+    float sums[FC_ROWS * AL_FC_TILE], bias[AL_FC_TILE], *y[FC_ROWS];
 
-    fc_bias(f, out, n, bias);
     for (size_t r = 0; r < n_rows; r++)
-        for (size_t k = 0; k < lanes; k += AL_BLOCK)
-            v_store(sums + r * AL_FC_TILE + k, v_load(bias + k));
-    for (size_t i = 0; i < f->n_in; i += FC_CHUNK, w += FC_CHUNK * lanes) {
-        struct fc_part part = { .n_in = f->n_in - i < FC_CHUNK ? f->n_in - i : FC_CHUNK,
-                                .lanes = lanes,
-                                .first_in = i };
-        for (size_t r = 0, rows; r < n_rows; r += rows) {
-            rows = r + 4 <= n_rows ? 4 : 1;
-            part.x = f->x + first + r;
-            fc_chunk(&part, rows, w, sums + r * AL_FC_TILE);
-        }
-    }
+        y[r] = n == lanes ? f->y[first + r] + out : sums + r * AL_FC_TILE;
+    if (n < lanes)
+        fc_bias(f, out, n, bias);
+    fc_product(f->n_in, lanes, f->weights + out * f->n_in,
+               n == lanes ? f->bias + out : bias, n_rows, f->x + first, y);
     for (size_t r = 0; r < n_rows; r++)
-        fc_store(f, n, sums + r * AL_FC_TILE, f->y[first + r] + out);
+        fc_store(f, n, y[r], f->y[first + r] + out);
 }
 
 static void fc(const struct al_fc *f)

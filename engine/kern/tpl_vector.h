@@ -1,6 +1,6 @@
 /* tpl_vector.h — plain vectors: activations, sums and products, softmax, layer norm.
- * Sums over a vector are taken in double in 16 chains, input i in chain i % 16, whatever
- * the width of the registers. */
+ * Sums over a vector are taken in 16 chains, input i in chain i % 16, whatever the width
+ * of the registers: SUM_STEPS numbers a chain in float, those sums in double. */
 #ifndef AL_KERN_TPL_VECTOR_H
 #define AL_KERN_TPL_VECTOR_H
 
@@ -12,24 +12,6 @@
 
 #define STRIDE 16 /* elements a step */
 
-/* The STRIDE elements at x, of which `left` exist, the others being `pad`; `room` holds
- * them when they are fewer. */
-AL_INLINE const float *padded(const float *x, size_t left, float pad, float *room)
-{
-    if (left >= STRIDE)
-        return x;
-    for (size_t k = 0; k < STRIDE; k++)
-        room[k] = k < left ? x[k] : pad;
-    return room;
-}
-
-/* Gives back what was computed in `room`. */
-AL_INLINE void unpad(float *y, size_t left, const float *room)
-{
-    if (left < STRIDE)
-        memcpy(y, room, left * sizeof(float));
-}
-
 enum vector_kind {
     VECTOR_ACT,
     VECTOR_ADD,
@@ -40,25 +22,19 @@ enum vector_kind {
 AL_INLINE void vector(enum vector_kind kind, const struct al_post *post, size_t n,
                       const float *x, const float *z, float *y)
 {
-    float in[STRIDE], other[STRIDE], out[STRIDE];
+    const vec factor = kind == VECTOR_SCALE ? v_set1(*z) : v_zero();
 
-    for (size_t i = 0; i < n; i += STRIDE) {
-        const bool both = kind == VECTOR_ADD || kind == VECTOR_MUL;
-        const float *p = padded(x + i, n - i, 0, in);
-        const float *q = both ? padded(z + i, n - i, 0, other) : z;
-        float *to = n - i < STRIDE ? out : y + i;
+    for (size_t i = 0; i < n; i += AL_BLOCK) {
+        const ptrdiff_t left = (ptrdiff_t)(n - i);
+        vec r = v_load_some(x + i, left, v_zero());
 
-        for (size_t v = 0; v < STRIDE; v += AL_BLOCK) {
-            vec r = v_load(p + v);
-            if (kind == VECTOR_ADD)
-                r = r + v_load(q + v);
-            if (kind == VECTOR_MUL)
-                r = r * v_load(q + v);
-            if (kind == VECTOR_SCALE)
-                r = r * v_set1(*q);
-            v_store(to + v, v_act(r, post));
-        }
-        unpad(y + i, n - i, out);
+        if (kind == VECTOR_ADD)
+            r = r + v_load_some(z + i, left, v_zero());
+        if (kind == VECTOR_MUL)
+            r = r * v_load_some(z + i, left, v_zero());
+        if (kind == VECTOR_SCALE)
+            r = r * factor;
+        v_store_some(y + i, left, v_act(r, post));
     }
 }
 
@@ -86,35 +62,53 @@ static void scale_vector(size_t n, float factor, const float *x, float *y)
     vector(VECTOR_SCALE, &none, n, x, &factor, y);
 }
 
-/* ---- sums in double ---- */
+/* ---- sums ---- */
 
-#define DOUBLES (AL_BLOCK / 2)
+#define SUM_STEPS 16 /* so few that rounding costs less than the numbers' own */
+#define DOUBLES   (AL_BLOCK / 2)
 typedef double dvec __attribute__((vector_size(8 * DOUBLES)));
 typedef float hvec __attribute__((vector_size(4 * DOUBLES)));
 
 struct chains {
+    vec part[STRIDE / AL_BLOCK]; /* of n steps */
+    size_t n;
     dvec of[STRIDE / DOUBLES];
 };
 
-/* Adds the elements of v, which are numbers `at` to at + AL_BLOCK of a step. */
-AL_INLINE void chains_add(struct chains *c, size_t at, vec v)
+/* Adds up what the parts hold in double. */
+AL_INLINE void chains_settle(struct chains *c)
 {
+    AL_UNROLL
+    for (int i = 0; i < STRIDE / AL_BLOCK; i++) {
+        const vec v = c->part[i];
 #if AL_BLOCK == 16
-    const hvec low = __builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7);
-    const hvec high = __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15);
+        const hvec low = __builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7);
+        const hvec high = __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15);
 #else
-    const hvec low = __builtin_shufflevector(v, v, 0, 1, 2, 3);
-    const hvec high = __builtin_shufflevector(v, v, 4, 5, 6, 7);
+        const hvec low = __builtin_shufflevector(v, v, 0, 1, 2, 3);
+        const hvec high = __builtin_shufflevector(v, v, 4, 5, 6, 7);
 #endif
-
-    c->of[at / DOUBLES] += __builtin_convertvector(low, dvec);
-    c->of[at / DOUBLES + 1] += __builtin_convertvector(high, dvec);
+        c->of[2 * i] += __builtin_convertvector(low, dvec);
+        c->of[2 * i + 1] += __builtin_convertvector(high, dvec);
+        c->part[i] = v_zero();
+    }
+    c->n = 0;
 }
 
-AL_INLINE double chains_sum(const struct chains *c)
+/* Adds a step of which `v` are the numbers `at` to at + AL_BLOCK; the last ones end it.
+ */
+AL_INLINE void chains_add(struct chains *c, size_t at, vec v)
+{
+    c->part[at / AL_BLOCK] += v;
+    if (at + AL_BLOCK == STRIDE && ++c->n == SUM_STEPS)
+        chains_settle(c);
+}
+
+AL_INLINE double chains_sum(struct chains *c)
 {
     double sums[STRIDE];
 
+    chains_settle(c);
     memcpy(sums, c->of, sizeof(sums));
     for (size_t half = STRIDE / 2; half > 0; half /= 2)
         for (size_t i = 0; i < half; i++)
@@ -126,43 +120,47 @@ AL_INLINE double chains_sum(const struct chains *c)
 
 static float largest(size_t n, const float *x)
 {
-    vec top = v_set1(-INFINITY);
-    float room[STRIDE], most = -INFINITY;
+    const vec least = v_set1(-INFINITY);
+    vec top = least;
 
-    for (size_t i = 0; i < n; i += STRIDE) {
-        const float *p = padded(x + i, n - i, -INFINITY, room);
-        for (size_t v = 0; v < STRIDE; v += AL_BLOCK)
-            top = v_max(v_load(p + v), top);
-    }
-    for (int k = 0; k < AL_BLOCK; k++)
-        most = top[k] > most ? top[k] : most;
-    return most;
+    for (size_t i = 0; i < n; i += AL_BLOCK)
+        top = v_max(v_load_some(x + i, (ptrdiff_t)(n - i), least), top);
+    return v_largest(top);
 }
 
-/* e^x for x <= 0; what v_exp cannot make small enough is zero. */
+/* e^x for x <= 0, zero where it would be less than a normal number. */
 AL_INLINE vec exp_below(vec x)
 {
-    return v_keep(~(x < -87.0F), v_exp(x));
+    const vec least = v_set1(-87.0F);
+
+    return v_keep(~(x < least), v_exp_within(v_max(least, x)));
+}
+
+/* y = e^(factor * (x - the largest x)), factor >= 0; returns their sum. y may be x. */
+static double exponentials(size_t n, float factor, const float *x, float *y)
+{
+    const vec top = v_set1(largest(n, x)), pad = v_set1(-INFINITY);
+    struct chains c = { 0 };
+
+    for (size_t i = 0; i < n; i += STRIDE) {
+        AL_UNROLL
+        for (size_t v = 0; v < STRIDE; v += AL_BLOCK) {
+            const ptrdiff_t left = (ptrdiff_t)(n - i) - (ptrdiff_t)v;
+            const vec d = v_load_some(x + i + v, left, pad) - top;
+            const vec e = exp_below(d * v_set1(factor));
+
+            chains_add(&c, v, e);
+            v_store_some(y + i + v, left, e);
+        }
+    }
+    return chains_sum(&c);
 }
 
 static void softmax(size_t n, const float *x, float *y)
 {
-    const float top = largest(n, x);
-    struct chains c = { 0 };
-    float in[STRIDE], out[STRIDE];
+    const double sum = exponentials(n, 1.0F, x, y);
 
-    for (size_t i = 0; i < n; i += STRIDE) {
-        const float *p = padded(x + i, n - i, -INFINITY, in);
-        float *to = n - i < STRIDE ? out : y + i;
-        AL_UNROLL
-        for (size_t v = 0; v < STRIDE; v += AL_BLOCK) {
-            const vec e = exp_below(v_load(p + v) - v_set1(top));
-            chains_add(&c, v, e);
-            v_store(to + v, e);
-        }
-        unpad(y + i, n - i, out);
-    }
-    scale_vector(n, (float)(1.0 / chains_sum(&c)), y, y);
+    scale_vector(n, (float)(1.0 / sum), y, y);
 }
 
 /* ---- layer norm ---- */
@@ -179,34 +177,38 @@ AL_INLINE struct precise precise_of(double d)
     return (struct precise){ v_set1(high), v_set1((float)(d - (double)high)) };
 }
 
-static double sum_of(size_t n, const float *x)
+/* Summed up as differences from the first number, which is at most sqrt(n) deviations
+ * off, so that a mean far from zero costs no digits. */
+static double mean_of(size_t n, const float *x)
 {
+    const vec first = v_set1(x[0]);
     struct chains c = { 0 };
-    float in[STRIDE];
 
     for (size_t i = 0; i < n; i += STRIDE) {
-        const float *p = padded(x + i, n - i, 0, in);
         AL_UNROLL
-        for (size_t v = 0; v < STRIDE; v += AL_BLOCK)
-            chains_add(&c, v, v_load(p + v));
+        for (size_t v = 0; v < STRIDE; v += AL_BLOCK) {
+            const ptrdiff_t left = (ptrdiff_t)(n - i) - (ptrdiff_t)v;
+
+            chains_add(&c, v, v_load_some(x + i + v, left, first) - first);
+        }
     }
-    return chains_sum(&c);
+    return (double)x[0] + chains_sum(&c) / (double)n;
 }
 
-/* Of the differences from the mean; padding counts as the mean itself. */
+/* Of the differences from the mean. */
 static double squares_of(size_t n, const float *x, double mean)
 {
     const struct precise m = precise_of(mean);
     struct chains c = { 0 };
-    float in[STRIDE];
 
     for (size_t i = 0; i < n; i += STRIDE) {
-        const float *p = padded(x + i, n - i, 0, in);
         AL_UNROLL
         for (size_t v = 0; v < STRIDE; v += AL_BLOCK) {
-            const ivec lanes =
-                v_lanes_below((int32_t)(n - i < STRIDE ? n - i : STRIDE) - (int32_t)v);
-            const vec d = v_keep(lanes, (v_load(p + v) - m.high) - m.low);
+            const ptrdiff_t left = (ptrdiff_t)(n - i) - (ptrdiff_t)v;
+            vec d = (v_load_some(x + i + v, left, m.high) - m.high) - m.low;
+
+            if (left < AL_BLOCK)
+                d = v_keep(v_lanes_below((int32_t)left), d);
             chains_add(&c, v, d * d);
         }
     }
@@ -216,23 +218,18 @@ static double squares_of(size_t n, const float *x, double mean)
 static void layer_norm(const struct al_layer_norm *l, const float *x, float *y)
 {
     const size_t n = l->n;
-    const double mean = sum_of(n, x) / (double)n;
+    const double mean = mean_of(n, x);
     const double variance = squares_of(n, x, mean) / (double)n;
     const vec factor = v_set1((float)(1.0 / sqrt(variance + (double)l->epsilon)));
     const struct precise m = precise_of(mean);
-    float in[STRIDE], gain[STRIDE], shift[STRIDE], out[STRIDE];
 
-    for (size_t i = 0; i < n; i += STRIDE) {
-        const float *p = padded(x + i, n - i, 0, in);
-        const float *scale = padded(l->scale + i, n - i, 0, gain);
-        const float *bias = padded(l->bias + i, n - i, 0, shift);
-        float *to = n - i < STRIDE ? out : y + i;
+    for (size_t i = 0; i < n; i += AL_BLOCK) {
+        const ptrdiff_t left = (ptrdiff_t)(n - i);
+        const vec d = (v_load_some(x + i, left, v_zero()) - m.high) - m.low;
+        const vec scale = v_load_some(l->scale + i, left, v_zero());
+        const vec bias = v_load_some(l->bias + i, left, v_zero());
 
-        for (size_t v = 0; v < STRIDE; v += AL_BLOCK) {
-            const vec d = (v_load(p + v) - m.high) - m.low;
-            v_store(to + v, v_fma(d * factor, v_load(scale + v), v_load(bias + v)));
-        }
-        unpad(y + i, n - i, out);
+        v_store_some(y + i, left, v_fma(d * factor, scale, bias));
     }
 }
 
