@@ -2,13 +2,18 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "server/app/load.h"
 #include "server/app/unload.h"
 #include "server/core/model.h"
 #include "server/proto/served.h"
 
-#define MAX_ASKED 64 /* loads by name that wait or run */
+#define MAX_ASKED          64 /* loads by name that wait or run */
+/* Enough that a load takes little from two busy workers, and yet is over in some ten
+ * times its own time. */
+#define NICER_THAN_WORKERS 10
 
 /* Who wants a package loaded. */
 enum cause {
@@ -84,6 +89,10 @@ static void run(uv_work_t *work)
 {
     struct job *j = work->data;
 
+    /* On Linux of the thread alone, which does nothing but load and free models. What is
+     * beyond the highest niceness counts as that. */
+    (void)setpriority(PRIO_PROCESS, (id_t)gettid(),
+                      j->loader->p.worker_nice + NICER_THAN_WORKERS);
     sv_load_run(&j->load);
 }
 

@@ -24,6 +24,7 @@ struct sv_loader_params {
     const char *versions;        /* which ones, see versions.h */
     enum al_precision precision; /* AL_N_PRECISIONS: what the package says */
     unsigned cpu_mask;
+    int worker_nice; /* loading makes way for the workers: it is nicer than they */
 };
 
 /* How a load ended; `err` is NULL after a success. */

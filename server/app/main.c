@@ -69,6 +69,7 @@ static enum al_status start_loader(struct sv_app *app, struct al_error *err)
                                   .pool = app->pool,
                                   .folder = app->config.models,
                                   .versions = app->config.versions,
+                                  .worker_nice = (int)app->config.worker_nice,
                                   .precision = AL_N_PRECISIONS };
 
     (void)al_engine_cpu_mask(app->config.cpu_mask, &p.cpu_mask); /* checked before */
