@@ -84,13 +84,14 @@ void sv_api_index(struct sv_exchange *x)
 static void on_done(void *arg, const struct al_error *err)
 {
     struct sv_exchange *x = arg;
+    struct sv_net *net = x->net;
 
     if (err)
         sv_api_fail(x, err);
     else
         sv_reply_static(&x->reply, 200, "{}", NULL);
     sv_exchange_answer(x);
-    sv_net_drive(x->net);
+    sv_net_drive(net);
 }
 
 /* Models come from the folder only: a body that brings or names files is refused. */

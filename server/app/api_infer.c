@@ -12,8 +12,7 @@
 #include "server/proto/tfs.h"
 #include "server/proto/zip.h"
 
-#define NS_PER_MS   1e6
-#define STATUS_GONE 499 /* nobody reads it; for the access log, as nginx has it */
+#define NS_PER_MS 1e6
 
 /* ---- back ---- */
 
@@ -40,7 +39,7 @@ static void answer_cancelled(struct sv_exchange *x)
         sv_reply_error(&x->reply, 503,
                        "the server is stopping, its drain limit has passed");
     else
-        sv_reply_static(&x->reply, STATUS_GONE, "", NULL);
+        sv_reply_static(&x->reply, SV_STATUS_GONE, "", NULL);
 }
 
 static void answer(struct sv_call *c)

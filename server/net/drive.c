@@ -2,14 +2,16 @@
  *
  * libmicrohttpd in external mode acts only inside MHD_run(). It is called when its epoll
  * descriptor is readable, when its timeout has passed, and again while it says that it
- * has more to do at once (timeout 0) — ignoring that hangs every large upload. But a
- * client can make it say so for ever, by a chunk line that does not fit the read buffer:
- * while chunked bodies come in, a pass that got nowhere ends the drive, the next one
- * comes with an event or a little later, and connections that stall are cut. */
+ * has more to do at once (timeout 0) — ignoring that hangs every large upload. But it
+ * says so for as long as an exchange lingers (park.c), and a client can make it say so
+ * for ever, by a chunk line that does not fit the read buffer: in these cases a pass that
+ * got nowhere ends the drive, and the next one comes with an event or a little later.
+ * Connections that stall are cut. */
 #include "server/net/internal.h"
 
 #define MAX_RUNS       8 /* then other handles of the loop get their turn */
 #define STALL_PAUSE_MS 5
+#define LINGER_LOOK_MS 1
 #define STALL_LOOK_NS  25000000U /* at most this often: it looks at every connection */
 #define SWEEP_MS       250
 
@@ -58,13 +60,15 @@ static void go_on_at_once(struct sv_net *net)
     uv_idle_start(&net->idle, on_idle);
 }
 
+/* Exchanges that linger for long are suspended in the next pass, which is also the one
+ * for a connection that has got on without telling: headers of several buffers. */
 static void rest_a_little(struct sv_net *net)
 {
-    if (net->now_ns - net->looked_ns >= STALL_LOOK_NS) {
+    if (net->n_chunked && net->now_ns - net->looked_ns >= STALL_LOOK_NS) {
         net->looked_ns = net->now_ns;
         sv_conn_cut_stalled(net);
     }
-    wait_ms(net, STALL_PAUSE_MS);
+    wait_ms(net, net->n_lingering ? LINGER_LOOK_MS : STALL_PAUSE_MS);
 }
 
 /* One pass of libmicrohttpd. False: it has nothing to do before the next event, or says
@@ -88,7 +92,7 @@ static bool run_once(struct sv_net *net)
         wait_ms(net, timeout_ms);
         return false;
     }
-    if (net->n_chunked && net->progress == before) {
+    if ((net->n_chunked || net->n_lingering) && net->progress == before) {
         rest_a_little(net);
         return false;
     }

@@ -2,9 +2,8 @@
  *
  * Life: born when the request line has been read, routed when the headers have, handed to
  * its route's handler when the body is complete, freed when the answer has been sent or
- * the connection is lost. Everything here runs on the loop thread; while an exchange is
- * parked, a worker may read `body` and write `reply` through whoever parked it, and the
- * loop leaves both alone. */
+ * the connection is lost; one that is parked then stays until it is answered. Everything
+ * here runs on the loop thread. */
 #ifndef SV_NET_EXCHANGE_H
 #define SV_NET_EXCHANGE_H
 
@@ -15,6 +14,7 @@
 #include "engine/base/status.h"
 #include "server/net/route.h"
 
+#define SV_STATUS_GONE        499 /* nobody reads it; for the access log, as nginx has it */
 #define SV_REQUEST_ID_MAX     128
 #define SV_REPLY_HEADERS      6
 #define SV_REPLY_HEADER_BYTES 256 /* of all their values */
@@ -44,16 +44,17 @@ struct sv_reply {
 enum sv_exchange_state {
     SV_EXCHANGE_LINE,    /* request line read */
     SV_EXCHANGE_BODY,    /* headers checked, body coming in */
-    SV_EXCHANGE_PARKED,  /* suspended: somebody else works on it */
+    SV_EXCHANGE_PARKED,  /* somebody else works on it */
     SV_EXCHANGE_READY,   /* `reply` is complete, not yet queued */
     SV_EXCHANGE_ANSWERED /* given to libmicrohttpd */
 };
 
 struct sv_exchange {
     struct sv_net *net;
-    struct MHD_Connection *mhd;
+    struct MHD_Connection *mhd; /* NULL, as is `conn`: lost while parked */
     struct sv_conn *conn;
     enum sv_exchange_state state;
+    bool lingers; /* parked, but its connection is not suspended */
 
     char *uri; /* as it came, query included */
     enum sv_method method;
@@ -90,9 +91,11 @@ const char *sv_exchange_client(const struct sv_exchange *x, char *buf, size_t si
 
 /* `body` has a new owner. */
 void sv_exchange_body_taken(struct sv_exchange *x);
-/* From a handler: the answer comes later, by exactly one sv_exchange_answer(). */
+/* From a handler: the answer comes later, by exactly one sv_exchange_answer(), also when
+ * the client has gone meanwhile. */
 void sv_exchange_park(struct sv_exchange *x);
-/* `reply` is complete. Follow a batch of these with one sv_net_drive(). */
+/* `reply` is complete; `x` may not be touched any more. Follow a batch of these with one
+ * sv_net_drive(). */
 void sv_exchange_answer(struct sv_exchange *x);
 
 /* Replies. `body` becomes owned by the reply; NULL body with size 0 is an empty answer.

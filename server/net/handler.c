@@ -102,6 +102,7 @@ static enum MHD_Result on_headers(struct sv_exchange *x, const char *path,
     unsigned has_methods;
     size_t bytes;
 
+    x->net->progress++;
     name_request(x);
     x->state = SV_EXCHANGE_BODY;
     if (!sv_framing_check(x, version))
@@ -205,22 +206,6 @@ static enum MHD_Result on_body(struct sv_exchange *x, const char *data, size_t s
 
 /* ---- answer ---- */
 
-void sv_exchange_park(struct sv_exchange *x)
-{
-    MHD_suspend_connection(x->mhd);
-    x->state = SV_EXCHANGE_PARKED;
-    x->conn->parked = x;
-    x->net->counts.exchanges_parked++;
-}
-
-void sv_exchange_answer(struct sv_exchange *x)
-{
-    x->state = SV_EXCHANGE_READY;
-    x->conn->parked = NULL;
-    x->net->counts.exchanges_parked--;
-    MHD_resume_connection(x->mhd);
-}
-
 static enum MHD_Result on_complete(struct sv_exchange *x)
 {
     x->body_ns = uv_hrtime();
@@ -249,7 +234,25 @@ enum MHD_Result sv_handler(void *cls, struct MHD_Connection *mhd, const char *pa
         *upload_size = 0;
         return on_body(x, upload, size);
     }
-    return x->state == SV_EXCHANGE_READY ? sv_respond(x) : on_complete(x);
+    if (x->state == SV_EXCHANGE_READY)
+        return sv_respond(x);
+    if (x->state == SV_EXCHANGE_BODY)
+        return on_complete(x);
+    sv_park_wait(x);
+    return MHD_YES;
+}
+
+/* ---- the end ---- */
+
+void sv_exchange_free(struct sv_exchange *x)
+{
+    x->net->counts.exchanges_open--;
+    if (x->user_free)
+        x->user_free(x->user);
+    drop_body(x);
+    sv_reply_done(&x->reply);
+    free(x->uri);
+    free(x);
 }
 
 void sv_handler_completed(void *cls, struct MHD_Connection *mhd, void **con_cls,
@@ -263,7 +266,8 @@ void sv_handler_completed(void *cls, struct MHD_Connection *mhd, void **con_cls,
     if (!x)
         return;
     *con_cls = NULL;
-    net->counts.exchanges_open--;
+    if (x->state == SV_EXCHANGE_PARKED)
+        sv_park_lose(x);
     if (x->reply.status > 0 && x->reply.status < SV_HTTP_STATUSES)
         net->counts.answers[x->reply.status]++;
     if (net->p.finished)
@@ -272,10 +276,8 @@ void sv_handler_completed(void *cls, struct MHD_Connection *mhd, void **con_cls,
         x->conn->parked = NULL;
         sv_conn_enter(x->conn, SV_PHASE_IDLE);
     }
-    if (x->user_free)
-        x->user_free(x->user);
-    drop_body(x);
-    sv_reply_done(&x->reply);
-    free(x->uri);
-    free(x);
+    x->mhd = NULL;
+    x->conn = NULL;
+    if (x->state != SV_EXCHANGE_PARKED)
+        sv_exchange_free(x);
 }

@@ -27,7 +27,7 @@ struct sv_conn {
     uint64_t since_ns;          /* of the phase */
     uint64_t progress_ns;       /* last byte of a body */
     bool chunked;               /* set before its body begins */
-    struct sv_exchange *parked; /* while suspended */
+    struct sv_exchange *parked; /* whose answer somebody else works on */
     struct sockaddr_storage peer;
 };
 
@@ -47,6 +47,7 @@ struct sv_net {
     uv_timer_t sweep;
     uint64_t now_ns;    /* when the present pass began: exact enough for phases */
     uint64_t progress;  /* grows with everything that gets somewhere */
+    size_t n_lingering; /* parked exchanges whose connection is not suspended */
     size_t n_chunked;   /* connections in the middle of a chunked body */
     uint64_t looked_ns; /* for those of them that stall */
     bool draining, full;
@@ -82,9 +83,17 @@ enum MHD_Result sv_handler(void *cls, struct MHD_Connection *mhd, const char *pa
                            size_t *upload_size, void **con_cls);
 void sv_handler_completed(void *cls, struct MHD_Connection *mhd, void **con_cls,
                           enum MHD_RequestTerminationCode code);
+/* Its connection has gone, and nobody works on it. */
+void sv_exchange_free(struct sv_exchange *x);
 
 /* framing.c: false and a reply in `x` when the headers cannot be trusted. */
 bool sv_framing_check(struct sv_exchange *x, const char *version);
+
+/* park.c */
+/* The parked `x` has no answer yet, and libmicrohttpd asks for one. */
+void sv_park_wait(struct sv_exchange *x);
+/* The connection of the parked `x` closes. */
+void sv_park_lose(struct sv_exchange *x);
 
 /* respond.c */
 enum MHD_Result sv_respond(struct sv_exchange *x);

@@ -94,6 +94,7 @@ enum MHD_Result sv_respond(struct sv_exchange *x)
     result = MHD_queue_response(x->mhd, (unsigned)r->status, response);
     MHD_destroy_response(response);
     x->state = SV_EXCHANGE_ANSWERED;
+    x->net->progress++;
     sv_conn_enter(x->conn, SV_PHASE_WRITE);
     return result;
 }

@@ -91,6 +91,18 @@ class Framing(DaemonCase):
         # Nor does anything of them stay: their time-outs are 10 s and more away.
         self.daemon.wait_until(lambda: self.daemon.metric("alight_connections") == 1, 8)
 
+    def test_clients_that_reset_at_any_moment_of_their_answer_harm_nobody(self):
+        at_once = struct.pack("ii", 1, 0)
+        request = post(CLASSIFY, IMAGE, f"Content-Length: {len(IMAGE)}")
+        for n in range(600):
+            with socket.create_connection(("127.0.0.1", self.daemon.port), 30) as s:
+                s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)
+                s.sendall(request * (1 + n % 2))
+                time.sleep(n % 30 * 1e-5)
+        self.assertEqual(self.ask("POST", CLASSIFY, IMAGE)[0], 200)
+        self.daemon.wait_until(lambda: self.daemon.metric("alight_connections") == 1, 8)
+        self.daemon.wait_until(lambda: self.daemon.metric("alight_inflight_bytes") == 0, 8)
+
 
 class Limits(DaemonCase):
     options = {"max_body_bytes": 20000, "max_chunks": 50, "max_connections": 40}
