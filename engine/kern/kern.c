@@ -35,6 +35,11 @@ size_t al_fc_tiles(size_t n_out)
     return (n_out + AL_FC_TILE - 1) / AL_FC_TILE;
 }
 
+size_t al_fc_whole_lanes(size_t n_out)
+{
+    return (n_out + 15) / 16 * 16;
+}
+
 /* Where the reduction of a dot product costs less than chains that wait for one another:
  * few outputs, twice as many inputs at least. */
 size_t al_fc_dots(size_t n_in, size_t n_out)
@@ -48,5 +53,14 @@ size_t al_fc_packed_floats(size_t n_in, size_t n_out)
 {
     const size_t dots = al_fc_dots(n_in, n_out);
 
-    return n_in * ((n_out - dots + 15) / 16 * 16) + dots * ((n_in + 15) / 16 * 16);
+    return n_in * al_fc_whole_lanes(n_out - dots) + dots * al_fc_whole_lanes(n_in);
+}
+
+/* Packed keys and values; two bias tiles; scores; results of a tile. */
+size_t al_attention_floats(const struct al_attention *a)
+{
+    const size_t keys = al_fc_whole_lanes(a->n_keys);
+
+    return a->n_features * keys + a->n_keys * al_fc_whole_lanes(a->n_values) + keys +
+           AL_FC_TILE + AL_ATTENTION_ROWS * (keys + AL_FC_TILE);
 }

@@ -104,6 +104,18 @@ struct al_fc {
     size_t tile_begin, tile_end; /* of ceil(n_out / AL_FC_TILE) */
 };
 
+/* Attention of one head: y = softmax(factor * q k^T) v, row by row. A matrix's rows lie a
+ * step of floats apart. A query's bits do not depend on the other queries. */
+#define AL_ATTENTION_ROWS 24 /* queries that run together */
+struct al_attention {
+    size_t n_queries, n_keys;    /* at least 1, as are: */
+    size_t n_features, n_values; /* floats of a query or key, and of a value */
+    float factor;                /* not negative */
+    const float *q, *k, *v;
+    float *y;
+    size_t q_step, k_step, v_step, y_step;
+};
+
 /* One row a function: name, parameters. */
 #define AL_KERN_LIST(X)                                                                  \
     /* plain [c][h][w] to blocked, and back (interior only) */                           \
@@ -140,7 +152,9 @@ struct al_fc {
     X(fc_pack, (size_t n_in, size_t n_out, const float *weights, float *packed))         \
     /* The same from row-major [n_in][n_out]. */                                         \
     X(fc_pack_columns, (size_t n_in, size_t n_out, const float *weights, float *packed)) \
-    X(fc, (const struct al_fc *f))
+    X(fc, (const struct al_fc *f))                                                       \
+    /* scratch: al_attention_floats(), aligned to 64 bytes */                            \
+    X(attend, (const struct al_attention *a, float *scratch))
 
 struct al_kern {
     const char *name;   /* "avx512" */
@@ -162,5 +176,8 @@ size_t al_fc_dots(size_t n_in, size_t n_out);
 /* Floats of packed weights of a fully connected layer; the same for every table. */
 size_t al_fc_packed_floats(size_t n_in, size_t n_out);
 size_t al_fc_tiles(size_t n_out);
+/* n_out rounded up to lanes of the packed layout. */
+size_t al_fc_whole_lanes(size_t n_out);
+size_t al_attention_floats(const struct al_attention *a);
 
 #endif

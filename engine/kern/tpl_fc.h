@@ -12,6 +12,7 @@
 #define AL_KERN_TPL_FC_H
 
 #include "engine/kern/tpl_act.h"
+#include "engine/kern/tpl_transpose.h"
 
 static inline size_t fc_lanes(size_t n_out, size_t tile)
 {
@@ -32,7 +33,7 @@ static inline size_t dot_group(size_t n, size_t first)
 }
 
 /* A plain matrix of either orientation: element (out, in) lies at out * out_step + in *
- * in_step. */
+ * in_step, one of which is 1. */
 struct fc_plain {
     size_t n_in, n_out;
     const float *weights;
@@ -55,25 +56,59 @@ AL_INLINE void dot_pack(const struct fc_plain *m, size_t dots, float *packed)
     }
 }
 
-AL_INLINE void pack_plain(const struct fc_plain *m, float *packed)
+/* A square of the matrix, rows in memory being outputs, turned round: inputs `in` to in +
+ * AL_BLOCK of outputs `out` on, of which `n` exist; zero for others. */
+AL_INLINE void pack_square(const struct fc_plain *m, size_t out, size_t n, size_t in,
+                           size_t lanes, float *packed)
+{
+    const ptrdiff_t left = (ptrdiff_t)(m->n_in - in);
+    const float *w = m->weights + out * m->out_step + in;
+    vec v[AL_BLOCK];
+
+    AL_UNROLL
+    for (size_t k = 0; k < AL_BLOCK; k++)
+        v[k] = k < n ? v_load_some(w + k * m->out_step, left, v_zero()) : v_zero();
+    v_transpose(v);
+    for (ptrdiff_t i = 0; i < AL_BLOCK && i < left; i++)
+        v_store(packed + (size_t)i * lanes, v[i]);
+}
+
+/* The `n` outputs from `out` on as a tile of `lanes`. */
+static void pack_tile(const struct fc_plain *m, size_t out, size_t n, size_t lanes,
+                      float *packed)
+{
+    const float *w = m->weights + out;
+
+    if (m->out_step != 1) {
+        for (size_t i = 0; i < m->n_in; i += AL_BLOCK)
+            for (size_t k = 0; k < lanes; k += AL_BLOCK)
+                pack_square(m, out + k, k < n ? n - k : 0, i, lanes,
+                            packed + i * lanes + k);
+        return;
+    }
+    for (size_t i = 0; i < m->n_in; i++, w += m->in_step, packed += lanes)
+        for (size_t k = 0; k < lanes; k += AL_BLOCK)
+            v_store(packed + k,
+                    v_load_some(w + k, (ptrdiff_t)n - (ptrdiff_t)k, v_zero()));
+}
+
+/* The first `n_out` outputs, tile by tile. */
+static void pack_tiles(const struct fc_plain *m, size_t n_out, float *packed)
+{
+    for (size_t out = 0; out < n_out; out += AL_FC_TILE) {
+        const size_t lanes = fc_lanes(m->n_out, out / AL_FC_TILE);
+
+        pack_tile(m, out, n_out - out < lanes ? n_out - out : lanes, lanes,
+                  packed + out * m->n_in);
+    }
+}
+
+static void pack_plain(const struct fc_plain *m, float *packed)
 {
     const size_t dots = al_fc_dots(m->n_in, m->n_out), chains = m->n_out - dots;
 
+    pack_tiles(m, chains, packed);
     dot_pack(m, dots, packed + chains * m->n_in);
-    for (size_t t = 0; t < al_fc_tiles(chains); t++) {
-        const size_t lanes = fc_lanes(m->n_out, t), out = t * AL_FC_TILE;
-        const size_t n = chains - out < lanes ? chains - out : lanes;
-        const float *w = m->weights + out * m->out_step;
-
-        for (size_t i = 0; i < m->n_in; i++, w += m->in_step, packed += lanes) {
-            if (m->out_step == 1)
-                memcpy(packed, w, n * sizeof(float));
-            for (size_t k = 0; k < n && m->out_step != 1; k++)
-                packed[k] = w[k * m->out_step];
-            for (size_t k = n; k < lanes; k++)
-                packed[k] = 0.0F;
-        }
-    }
 }
 
 static void fc_pack(size_t n_in, size_t n_out, const float *weights, float *packed)

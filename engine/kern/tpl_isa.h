@@ -5,6 +5,7 @@
 
 #include "engine/kern/cpu.h"
 #include "engine/kern/isa.h"
+#include "engine/kern/tpl_attention.h"
 #include "engine/kern/tpl_conv.h"
 #include "engine/kern/tpl_direct.h"
 #include "engine/kern/tpl_fc.h"

@@ -10,6 +10,7 @@
 #define AL_KERN_TPL_NARROW_H
 
 #include "engine/kern/tpl_direct.h"
+#include "engine/kern/tpl_transpose.h"
 
 #define NARROW_MAX_C 6
 #ifdef __AVX512VL__
@@ -24,30 +25,6 @@ AL_INLINE vec pair_max(vec a, vec b)
 {
     return v_max(__builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14),
                  __builtin_shufflevector(a, b, 1, 3, 5, 7, 9, 11, 13, 15));
-}
-
-/* Lane i of v[j] becomes lane j of v[i]. */
-AL_INLINE void transpose_8x8(vec v[8])
-{
-    vec t[8];
-
-    AL_UNROLL
-    for (int i = 0; i < 8; i += 2) {
-        t[i] = __builtin_shufflevector(v[i], v[i + 1], 0, 8, 2, 10, 4, 12, 6, 14);
-        t[i + 1] = __builtin_shufflevector(v[i], v[i + 1], 1, 9, 3, 11, 5, 13, 7, 15);
-    }
-    AL_UNROLL
-    for (int k = 0; k < 4; k++) {
-        const int i = k / 2 * 4 + k % 2;
-        v[i] = __builtin_shufflevector(t[i], t[i + 2], 0, 1, 8, 9, 4, 5, 12, 13);
-        v[i + 2] = __builtin_shufflevector(t[i], t[i + 2], 2, 3, 10, 11, 6, 7, 14, 15);
-    }
-    AL_UNROLL
-    for (int i = 0; i < 4; i++) {
-        t[i] = __builtin_shufflevector(v[i], v[i + 4], 0, 1, 2, 3, 8, 9, 10, 11);
-        t[i + 4] = __builtin_shufflevector(v[i], v[i + 4], 4, 5, 6, 7, 12, 13, 14, 15);
-    }
-    memcpy(v, t, sizeof(t));
 }
 #else
 AL_INLINE vec pair_max(vec a, vec b)
@@ -130,9 +107,7 @@ AL_INLINE void narrow_store(const vec sums[AL_BLOCK], int32_t px, float *y)
     vec v[AL_BLOCK];
 
     memcpy(v, sums, sizeof(v));
-#if AL_BLOCK == 8
-    transpose_8x8(v);
-#endif
+    v_transpose(v);
     if (px >= AL_BLOCK) {
         AL_UNROLL
         for (int32_t p = 0; p < AL_BLOCK; p++)

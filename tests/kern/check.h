@@ -61,6 +61,7 @@ int check_conv(void);
 int check_map(void);
 int check_pool(void);
 int check_fc(void);
+int check_attention(void);
 int check_bf16(void);
 int check_amx(void);
 

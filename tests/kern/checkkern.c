@@ -51,6 +51,6 @@ int main(int argc, char **argv)
         cmocka_set_test_filter(argv[2]);
     failures = check_conv() + check_bf16() + check_amx();
     if (check_tables(tables) > 0)
-        failures += check_map() + check_pool() + check_fc();
+        failures += check_map() + check_pool() + check_fc() + check_attention();
     return failures ? 1 : 0;
 }
