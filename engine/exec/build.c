@@ -5,6 +5,7 @@
 
 #include "engine/base/arena.h"
 #include "engine/exec/family.h"
+#include "engine/exec/moved.h"
 #include "engine/exec/place.h"
 #include "engine/exec/reorder.h"
 #include "engine/exec/selection.h"
@@ -195,10 +196,18 @@ enum al_status al_build_read(struct al_builder *b, uint32_t value, enum al_form 
         if (s != AL_OK)
             return s;
     }
+    const struct al_moved *moved = al_moved_find(b, value);
+    if (*ret == AL_NO_BUFFER && moved && form == AL_FORM_PLAIN &&
+        al_build_find(b, value, AL_FORM_BLOCKED) == AL_NO_BUFFER) {
+        s = al_moved_read(b, value, moved, ret, err);
+        if (s != AL_OK)
+            return s;
+    }
     if (*ret == AL_NO_BUFFER) {
         enum al_form have = form == AL_FORM_PLAIN ? AL_FORM_BLOCKED : AL_FORM_PLAIN;
 
-        if (!al_value_of(b, value)->data && al_build_find(b, value, have) == AL_NO_BUFFER)
+        if (!al_value_of(b, value)->data && !moved &&
+            al_build_find(b, value, have) == AL_NO_BUFFER)
             return al_fail(err, AL_INTERNAL, "value '%s' is read before it is written",
                            al_value_of(b, value)->name);
         s = al_build_read(b, value, have, &other, err);
@@ -400,7 +409,8 @@ static enum al_status builder_init(struct al_builder *b, struct al_error *err)
     b->constant = al_arena_alloc(b->temporary, n_values + 1, sizeof(char *));
     b->selections =
         al_arena_alloc(b->temporary, n_values + 1, sizeof(struct al_selection *));
-    if (!b->first_buffer || !b->constant || !b->selections)
+    b->moved = al_arena_alloc(b->temporary, n_values + 1, sizeof(struct al_moved *));
+    if (!b->first_buffer || !b->constant || !b->selections || !b->moved)
         return al_fail(err, AL_NO_MEMORY, "plan of %zu values", n_values);
     for (size_t i = 0; i < n_values; i++)
         b->first_buffer[i] = AL_NO_BUFFER;

@@ -5,7 +5,8 @@
  * value in one form:
  *
  *   plain    row-major, no gaps, as ONNX has it;
- *   blocked  the channel-blocked layout of kern/conv.h, float, rank 4 with leading 1.
+ *   blocked  the channel-blocked layout of kern/conv.h, float, rank 4 with leading 1;
+ *   moved    without gaps, in the order moved.h knows of; never asked for.
  *
  * Asking for a form that does not exist yet drafts the reorder. When all are drafted the
  * halos, lifetimes and aliases are known: buffers get their places, and each draft is
@@ -30,10 +31,12 @@
 struct al_arena;
 struct al_choice;
 struct al_selection;
+struct al_moved;
 
 enum al_form {
     AL_FORM_PLAIN,
-    AL_FORM_BLOCKED
+    AL_FORM_BLOCKED,
+    AL_FORM_MOVED
 };
 
 #define AL_NO_BUFFER   UINT32_MAX
@@ -94,6 +97,7 @@ struct al_builder {
     size_t n_drafts, room_drafts;
     uint32_t *first_buffer;                 /* by value: head of its list */
     const struct al_selection **selections; /* by value: its channel lists */
+    const struct al_moved **moved;          /* by value: where others left its elements */
     const char **constant; /* by value: its elements in the plan's arena, once copied */
     uint32_t slot;         /* of what is drafted now */
     const char *kind;      /* of the steps drafted now: the family */

@@ -48,11 +48,13 @@ al_eval_fn al_eval_find(const struct al_graph *g, const struct al_node *n,
     return fn;
 }
 
-/* A row of double accumulators for matrix products. */
+/* A row of double accumulators for matrix products, a query's weights of attention. */
 size_t al_eval_scratch_bytes(const struct al_graph *g, const struct al_node *n)
 {
     const struct al_shape *out = &al_graph_value(g, n->outputs[0])->shape;
 
+    if (n->op == AL_OP_ATTENTION)
+        return (size_t)al_graph_value(g, n->inputs[1])->shape.dims[2] * sizeof(float);
     if (n->op != AL_OP_GEMM && n->op != AL_OP_MATMUL)
         return 0;
     return (out->rank ? (size_t)out->dims[out->rank - 1] : 1) * sizeof(double);

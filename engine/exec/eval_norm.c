@@ -212,12 +212,52 @@ static void log_softmax(const struct al_eval *e)
     softmax_all(e, true);
 }
 
+/* ---- attention ---- */
+
+/* One query's result: y = softmax(factor * k q) v. */
+static void attend_one(const struct al_eval *e, size_t head, const float *q, float *y)
+{
+    const int64_t *kd = e->in[1].shape.dims, *vd = e->in[2].shape.dims;
+    const size_t n_keys = (size_t)kd[2], width = (size_t)kd[3], n_values = (size_t)vd[3];
+    const float *k = (const float *)e->in[1].data + head * n_keys * width;
+    const float *v = (const float *)e->in[2].data + head * n_keys * n_values;
+    const double factor =
+        (double)al_node_float(e->node, "scale", 1 / sqrtf((float)width));
+    float *weights = e->scratch;
+
+    for (size_t j = 0; j < n_keys; j++, k += width) {
+        double sum = 0;
+        for (size_t c = 0; c < width; c++)
+            sum += (double)q[c] * (double)k[c];
+        weights[j] = (float)(factor * sum);
+    }
+    softmax_one(weights, weights, n_keys, 1, false);
+    for (size_t c = 0; c < n_values; c++) {
+        double sum = 0;
+        for (size_t j = 0; j < n_keys; j++)
+            sum += (double)weights[j] * (double)v[j * n_values + c];
+        y[c] = (float)sum;
+    }
+}
+
+static void attention(const struct al_eval *e)
+{
+    const int64_t *d = e->in[0].shape.dims;
+    const float *q = e->in[0].data;
+    float *y = e->out[0].data;
+
+    for (size_t head = 0; head < (size_t)(d[0] * d[1]); head++)
+        for (int64_t i = 0; i < d[2]; i++, q += d[3], y += e->out[0].shape.dims[3])
+            attend_one(e, head, q, y);
+}
+
 void al_eval_rows_norm(struct al_eval_row *rows)
 {
     rows[AL_OP_BATCH_NORM].f32 = batch_norm;
     rows[AL_OP_INSTANCE_NORM].f32 = instance_norm;
     rows[AL_OP_LAYER_NORM].f32 = layer_norm;
     rows[AL_OP_LRN].f32 = lrn;
+    rows[AL_OP_ATTENTION].f32 = attention;
     rows[AL_OP_SOFTMAX].f32 = softmax;
     rows[AL_OP_LOG_SOFTMAX].f32 = log_softmax;
 }

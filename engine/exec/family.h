@@ -17,12 +17,14 @@ struct al_family {
     X(conv)               \
     X(fc)                 \
     X(matmul)             \
+    X(attention)          \
     X(transposed)         \
     X(pool)               \
     X(norm)               \
     X(eltwise)            \
     X(channels)           \
     X(concat)             \
+    X(moved)              \
     X(view)               \
     X(vector)             \
     X(eval)

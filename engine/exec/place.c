@@ -98,7 +98,8 @@ static bool may_overwrite(const struct al_builder *b, const struct extent *e, ui
     const struct al_buffer *y = &b->buffers[out];
 
     return e->last <= step && !e->pinned && x->place.home != AL_HOME_MODEL &&
-           x->form == y->form && same_halo(&x->halo, &y->halo) &&
+           (x->form == AL_FORM_BLOCKED) == (y->form == AL_FORM_BLOCKED) &&
+           same_halo(&x->halo, &y->halo) &&
            al_value_count(al_value_of(b, x->value)) ==
                al_value_count(al_value_of(b, y->value));
 }
@@ -132,7 +133,7 @@ static size_t root_bytes(const struct al_builder *b, uint32_t root)
 {
     const struct al_value *v = al_value_of(b, b->buffers[root].value);
 
-    if (b->buffers[root].form == AL_FORM_PLAIN)
+    if (b->buffers[root].form != AL_FORM_BLOCKED)
         return al_value_count(v) * al_dtype_size(v->dtype);
     struct al_map map = al_buffer_map(b, root);
     return al_map_floats(&map, b->p.block) * sizeof(float);

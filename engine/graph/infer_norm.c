@@ -82,6 +82,33 @@ enum al_status al_infer_layer_norm(const struct al_infer *f, struct al_error *er
     return al_infer_same(f, err);
 }
 
+/* Heads of one width, queries and keys of one length: [B,H,N,D], [B,H,M,D], [B,H,M,E]. */
+enum al_status al_infer_attention(const struct al_infer *f, struct al_error *err)
+{
+    const struct al_shape *q = &f->a.in[0].shape, *k = &f->a.in[1].shape;
+    const struct al_shape *v = &f->a.in[2].shape;
+    enum al_status s = al_infer_one_type(f, err);
+
+    for (size_t i = 0; s == AL_OK && i < 3; i++)
+        s = al_infer_rank(f, i, 4, "a matrix for each head", err);
+    if (s != AL_OK)
+        return s;
+    for (size_t i = 0; i < 2; i++)
+        if (k->dims[i] != q->dims[i] || v->dims[i] != q->dims[i])
+            return al_fail(err, AL_UNSUPPORTED,
+                           "dimension %zu is %" PRId64 ", %" PRId64 " and %" PRId64, i,
+                           q->dims[i], k->dims[i], v->dims[i]);
+    if (k->dims[3] != q->dims[3] || v->dims[2] != k->dims[2])
+        return al_fail(err, AL_INVALID,
+                       "queries of %" PRId64 ", %" PRId64 " keys of %" PRId64 ", %" PRId64
+                       " values",
+                       q->dims[3], k->dims[2], k->dims[3], v->dims[2]);
+    al_infer_out(
+        f, f->a.in[0].dtype,
+        &(struct al_shape){ 4, { q->dims[0], q->dims[1], q->dims[2], v->dims[3] } });
+    return AL_OK;
+}
+
 enum al_status al_infer_lrn(const struct al_infer *f, struct al_error *err)
 {
     int64_t size = al_node_int(f->a.node, "size", 0);

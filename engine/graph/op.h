@@ -7,12 +7,14 @@
 
 /* One row an operator: enum name, ONNX name, least and most inputs, least and most
  * outputs, shape inference (al_infer_<last column> in graph/infer_*.c).
- * AL_OP_MANY = any number. Meanings: ONNX Operators.md, opsets 7 to 22. */
+ * AL_OP_MANY = any number. Meanings: ONNX Operators.md, opsets 7 to 22, and
+ * Attention's of 23 without masks and caches. */
 #define AL_OP_MANY 65535
 #define AL_OP_LIST(X)                                                      \
     X(CONV, "Conv", 2, 3, 1, 1, conv)                                      \
     X(GEMM, "Gemm", 2, 3, 1, 1, gemm)                                      \
     X(MATMUL, "MatMul", 2, 2, 1, 1, matmul)                                \
+    X(ATTENTION, "Attention", 3, 3, 1, 1, attention)                       \
     X(BATCH_NORM, "BatchNormalization", 5, 5, 1, 5, batch_norm)            \
     X(LRN, "LRN", 1, 1, 1, 1, lrn)                                         \
     X(INSTANCE_NORM, "InstanceNormalization", 3, 3, 1, 1, instance_norm)   \

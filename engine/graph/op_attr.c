@@ -15,6 +15,7 @@
     X(GEMM, beta, FLOAT)                              \
     X(GEMM, transA, INT)                              \
     X(GEMM, transB, INT)                              \
+    X(ATTENTION, scale, FLOAT)                        \
     X(BATCH_NORM, epsilon, FLOAT)                     \
     X(BATCH_NORM, momentum, FLOAT)                    \
     X(BATCH_NORM, spatial, INT)                       \

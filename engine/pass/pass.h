@@ -36,6 +36,11 @@ AL_MUST_CHECK enum al_status al_pass_batchnorm(struct al_graph *g, struct al_err
  * LayerNormalization over the last axis, HardSigmoid and HardSwish. */
 AL_MUST_CHECK enum al_status al_pass_compose(struct al_graph *g, struct al_error *err);
 
+/* Makes Softmax(factor * Q K^T) V with several heads, as exporters spell it, one Attention
+ * of operator set 23. Before al_pass_fuse(); what it replaces is left to
+ * al_pass_clean(). */
+AL_MUST_CHECK enum al_status al_pass_attention(struct al_graph *g, struct al_error *err);
+
 /* Makes a Pad of zeros padding of the Conv or AveragePool that reads it. */
 AL_MUST_CHECK enum al_status al_pass_pad(struct al_graph *g, struct al_error *err);
 

@@ -203,6 +203,22 @@ class Attention(nn.Module):
         return x + self.mlp(self.norm2(x))
 
 
+class Mixing(nn.Module):
+    """Products of computed matrices without a softmax, of which one's right operand is turned round,
+    and parts taken in any order of what was turned."""
+
+    def __init__(self, d, heads):
+        super().__init__()
+        self.heads, self.norm, self.qkv = heads, nn.LayerNorm(d), nn.Linear(d, 3 * d)
+
+    def forward(self, x):
+        n, t, d = x.shape
+        q, k, v = self.qkv(self.norm(x)).reshape(n, t, self.heads, 3, d // self.heads).permute(3, 0, 2, 1, 4).unbind(0)
+        y = (q @ k.transpose(-2, -1) / t) @ v
+        y = torch.cat([y[:, :, 1::2], y[:, :, ::2]], 2)
+        return x + y.permute(0, 2, 3, 1).reshape(n, t, d)
+
+
 class Patches(nn.Module):
     def __init__(self, d, size):
         super().__init__()
@@ -336,9 +352,14 @@ def vit():
                  (seq(Attention(32, 4)), TokenHead(32))), (3, 16, 16)
 
 
+def mixer():
+    return Exits((seq(Patches(24, 16), Mixing(24, 3)), TokenHead(24)),
+                 (seq(Attention(24, 2), Mixing(24, 4)), TokenHead(24))), (3, 16, 16)
+
+
 FAMILIES = [lenet, alexnet, vgg, resnet, resnext, preactivation, squeezenet, densenet, inception,
             inception2, mobilenet2, mobilenet3, shufflenet, rearranged,
-            dilated, vit]
+            dilated, vit, mixer]
 
 
 def sensible(net):

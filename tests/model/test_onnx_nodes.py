@@ -56,7 +56,7 @@ REFUSED = {
 # What never runs: folded when the model is loaded, or nothing but a name for what is there.
 NEVER_RUN = {"Constant", "ConstantOfShape", "Flatten", "Identity", "Range", "Reshape", "Shape", "Squeeze",
              "Unsqueeze"}
-RUN_ELSEWHERE = {"Gelu"}  # younger than the package; test_families.py has it
+RUN_ELSEWHERE = {"Attention", "Gelu"}  # younger than the package; test_families.py has them
 
 
 def known_operators(alight_source):

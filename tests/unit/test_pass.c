@@ -515,6 +515,58 @@ static void the_steps_of_layer_norm_become_one(void **state)
     al_graph_free(g);
 }
 
+/* Attention of 2 heads, 5 queries of width 3, 7 keys and values of width 4; `where` the
+ * number is: behind the product, before it on both sides, or nowhere. */
+static struct al_graph *spelt_out(int where, bool is_read)
+{
+    struct al_graph *g = net_new();
+    uint32_t q = net_input(g, "q", SHAPE(1, 2, 5, 3));
+    uint32_t k = net_input(g, "k", SHAPE(1, 2, 3, 7));
+    uint32_t v = net_input(g, "v", SHAPE(1, 2, 7, 4));
+
+    if (where == 1) {
+        q = net_node(g, AL_OP_MUL, "q2", INPUTS(number(g, 0.5F), q), NO_ATTRS);
+        k = net_node(g, AL_OP_DIV, "k2", INPUTS(k, number(g, 4)), NO_ATTRS);
+    }
+    uint32_t s = net_node(g, AL_OP_MATMUL, "s", INPUTS(q, k), NO_ATTRS);
+    if (where == 0)
+        s = net_node(g, AL_OP_DIV, "d", INPUTS(s, number(g, 1.7F)), NO_ATTRS);
+    uint32_t p = net_node(g, AL_OP_SOFTMAX, "p", INPUTS(s), ATTRS(INT("axis", -1)));
+    net_output(g, net_node(g, AL_OP_MATMUL, "y", INPUTS(p, v), NO_ATTRS));
+    if (is_read)
+        net_output(g, p);
+    return g;
+}
+
+static void the_steps_of_attention_become_one(void **state)
+{
+    (void)state;
+    for (int where = 0; where < 3; where++) {
+        struct al_graph *g = spelt_out(where, false);
+        struct truth t;
+
+        infer(g, &t);
+        assert_int_equal(al_pass_all(g, al_eval_node, NULL), AL_OK);
+        assert_int_equal(net_n_nodes(g), 2); /* and what turns the keys back */
+        assert_int_equal(output_node(g, 0)->op, AL_OP_ATTENTION);
+        assert_same(g, &t);
+        al_graph_free(g);
+    }
+}
+
+static void attention_whose_weights_are_read_stays_as_it_is(void **state)
+{
+    struct al_graph *g = spelt_out(0, true);
+    struct truth t;
+
+    (void)state;
+    infer(g, &t);
+    assert_int_equal(al_pass_all(g, al_eval_node, NULL), AL_OK);
+    assert_int_equal(net_count(g, AL_OP_ATTENTION), 0);
+    assert_same(g, &t);
+    al_graph_free(g);
+}
+
 static void every_form_of_hard_swish_is_found(void **state)
 {
     (void)state;
@@ -589,6 +641,8 @@ int main(void)
         cmocka_unit_test(a_value_that_is_an_output_is_not_fused_away),
         cmocka_unit_test(the_erf_form_becomes_gelu),
         cmocka_unit_test(the_steps_of_layer_norm_become_one),
+        cmocka_unit_test(the_steps_of_attention_become_one),
+        cmocka_unit_test(attention_whose_weights_are_read_stays_as_it_is),
         cmocka_unit_test(every_form_of_hard_swish_is_found),
         cmocka_unit_test(lookalikes_are_left_alone),
     };
