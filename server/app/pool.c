@@ -121,8 +121,11 @@ enum al_status sv_pool_new(const struct sv_pool_params *p, struct sv_pool **ret,
     pool->n_workers = n;
     pool->collected_end = &pool->collected;
     init_sync(pool);
-    (void)uv_async_init(p->loop, &pool->wake, sv_pool_on_wake);
-    pool->wake.data = pool;
+    s = sv_bell_init(&pool->bell, p->loop, sv_pool_pass_on, pool, err);
+    if (s != AL_OK) {
+        sv_pool_free(pool);
+        return s;
+    }
     s = start_workers(pool, err);
     if (s == AL_OK)
         s = start_late_thread(pool, err);
@@ -146,7 +149,7 @@ void sv_pool_stop(struct sv_pool *pool)
             pthread_join(pool->workers[i].thread, NULL);
     if (pool->late_started)
         pthread_join(pool->late_thread, NULL);
-    uv_close((uv_handle_t *)&pool->wake, NULL);
+    sv_bell_close(&pool->bell);
 }
 
 void sv_pool_free(struct sv_pool *pool)

@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 #include <time.h>
 
+#include "server/app/bell.h"
 #include "server/app/crew.h"
 #include "server/app/pool.h"
 
@@ -36,7 +37,7 @@ struct sv_pool {
     struct sv_decode_limits limits;
 
     _Atomic(struct sv_call *) finished; /* stack, newest first */
-    uv_async_t wake;
+    struct sv_bell bell; /* rung for the first that is put on an empty stack */
 
     pthread_t late_thread;
     bool late_started;
@@ -81,7 +82,8 @@ static inline void sv_pool_wait(struct sv_pool *pool, pthread_cond_t *cond,
 void *sv_pool_answer_late(void *arg);
 
 /* pool_loop.c */
-void sv_pool_on_wake(uv_async_t *wake);
+/* Passes on the finished calls, `arg` the pool. */
+void sv_pool_pass_on(void *arg);
 
 /* worker.c */
 /* Encodes what became DONE and passes it on; frees what nobody needs any more. Any

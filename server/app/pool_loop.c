@@ -2,9 +2,9 @@
 
 #include "server/app/pool_inside.h"
 
-void sv_pool_on_wake(uv_async_t *wake)
+void sv_pool_pass_on(void *arg)
 {
-    struct sv_pool *pool = wake->data;
+    struct sv_pool *pool = arg;
     struct sv_call *calls =
         atomic_exchange_explicit(&pool->finished, NULL, memory_order_acquire);
 

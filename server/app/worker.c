@@ -17,8 +17,7 @@ static void push_finished(struct sv_pool *pool, struct sv_call *first,
     } while (!atomic_compare_exchange_weak_explicit(
         &pool->finished, &top, first, memory_order_release, memory_order_relaxed));
     if (!top)
-        (void)uv_async_send(
-            &pool->wake); /* else somebody did, and the loop has not come */
+        sv_bell_ring(&pool->bell); /* else somebody did, and the loop has not come */
 }
 
 void sv_pool_deliver(struct sv_pool *pool, struct sv_outbox *out)
