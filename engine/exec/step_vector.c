@@ -1,7 +1,9 @@
 /* step_vector.c — operators on plain values that run along vectors: activations, softmax,
- * sums and products of values of one shape, scaling by a number, layer norm. */
+ * sums and products of values of one shape, scaling by a number, layer norm, means of
+ * vectors. */
 #include "engine/exec/activation.h"
 #include "engine/exec/family.h"
+#include "engine/graph/param.h"
 
 enum vector_kind {
     NO_KIND,
@@ -10,7 +12,13 @@ enum vector_kind {
     ADD,
     MUL,
     SCALE,
-    LAYER_NORM
+    LAYER_NORM,
+    MEAN
+};
+
+/* n_groups times n_rows vectors of n, of which a Reduce makes one. */
+struct rows {
+    size_t n_groups, n_rows, n;
 };
 
 struct vector_args {
@@ -18,6 +26,7 @@ struct vector_args {
     float factor;
     struct al_layer_norm norm;
     size_t n_rows, n; /* n_rows vectors of n elements */
+    struct rows mean;
     const struct al_kern *kern;
 };
 
@@ -53,6 +62,34 @@ static bool is_last_norm(const struct al_builder *b, const struct al_node *n)
     return true;
 }
 
+/* Whether neighbouring axes, not the last, are reduced. */
+static bool is_mean_of_rows(const struct al_builder *b, const struct al_node *n,
+                            struct rows *ret)
+{
+    struct al_tensor in[2] = { 0 };
+    const struct al_args a = { .node = n, .in = in, .n_in = n->n_inputs };
+    struct rows r = { 1, 1, 1 };
+    bool axes[AL_MAX_DIMS];
+
+    for (size_t i = 0; i < n->n_inputs; i++)
+        in[i] = al_graph_tensor(b->p.graph, n->inputs[i]);
+    if (al_param_reduce(&a, axes, NULL) != AL_OK)
+        return false;
+    for (size_t k = 0; k < in[0].shape.rank; k++) {
+        const size_t dim = (size_t)in[0].shape.dims[k];
+        if (axes[k] && r.n > 1)
+            return false;
+        if (axes[k])
+            r.n_rows *= dim;
+        else if (r.n_rows > 1)
+            r.n *= dim;
+        else
+            r.n_groups *= dim;
+    }
+    *ret = r;
+    return r.n > 1 && r.n_groups;
+}
+
 /* The number a Mul or Div by a constant number multiplies with. */
 static bool is_scaling(const struct al_builder *b, const struct al_node *n, float *ret)
 {
@@ -76,6 +113,7 @@ static bool has_shape_of_result(const struct al_builder *b, const struct al_node
 static enum vector_kind kind_of(const struct al_builder *b, const struct al_node *n)
 {
     struct al_post post;
+    struct rows rows;
     float factor;
 
     if (n->n_inputs == 0 || n->post.add != AL_NO_VALUE ||
@@ -85,6 +123,8 @@ static enum vector_kind kind_of(const struct al_builder *b, const struct al_node
         return is_last_softmax(b, n) ? SOFTMAX : NO_KIND;
     if (n->op == AL_OP_LAYER_NORM)
         return is_last_norm(b, n) ? LAYER_NORM : NO_KIND;
+    if (n->op == AL_OP_REDUCE_MEAN)
+        return is_mean_of_rows(b, n, &rows) ? MEAN : NO_KIND;
     if (n->n_inputs != 2 || n->n_outputs != 1 || !has_shape_of_result(b, n, 0))
         return al_activation_of(b, n, &post) ? ACTIVATE : NO_KIND;
     if ((n->op == AL_OP_MUL || n->op == AL_OP_DIV) && is_scaling(b, n, &factor))
@@ -128,6 +168,19 @@ RUN_VECTOR(scale, a->kern->scale_vector(all, a->factor, x, y))
 RUN_ROWS(softmax, a->kern->softmax(a->n, x, y))
 RUN_ROWS(layer_norm, a->kern->layer_norm(&a->norm, x, y))
 
+static void run_mean(const struct al_step *s, struct al_run *r)
+{
+    const struct vector_args *a = s->args;
+    const struct rows *m = &a->mean;
+
+    for (size_t i = 0; i < r->n; i++)
+        for (size_t k = 0; k < m->n_groups; k++)
+            a->kern->mean_rows(m->n_rows, m->n,
+                               (float *)al_at(&s->in[0], &r->lanes[i]) +
+                                   k * m->n_rows * m->n,
+                               (float *)al_at(&s->out[0], &r->lanes[i]) + k * m->n);
+}
+
 /* ---- building ---- */
 
 /* The layer norm's constants; no bias is one of zeroes. */
@@ -151,6 +204,7 @@ static enum al_status finish(struct al_builder *b, struct al_draft *d,
     static const al_step_fn runs[] = {
         [ACTIVATE] = run_activate, [SOFTMAX] = run_softmax, [ADD] = run_add,
         [MUL] = run_mul,           [SCALE] = run_scale,     [LAYER_NORM] = run_layer_norm,
+        [MEAN] = run_mean,
     };
     const struct al_node *n = al_graph_node(b->p.graph, d->node);
     const struct al_value *x = al_value_of(b, n->inputs[0]);
@@ -167,6 +221,8 @@ static enum al_status finish(struct al_builder *b, struct al_draft *d,
         (void)al_activation_of(b, n, &a->post);
     if (kind == SCALE)
         (void)is_scaling(b, n, &a->factor);
+    if (kind == MEAN)
+        (void)is_mean_of_rows(b, n, &a->mean);
     d->step.run = runs[kind];
     d->step.args = a;
     d->step.kernel = b->kern->name;
@@ -189,7 +245,7 @@ static enum al_status lower(struct al_builder *b, uint32_t id, struct al_error *
     if (s == AL_OK)
         s = al_build_step(b, id, in, n_in, &out, 1, finish, &d, err);
     if (s == AL_OK)
-        d->in_place = true;
+        d->in_place = kind != MEAN;
     return s;
 }
 

@@ -148,6 +148,8 @@ struct al_attention {
     X(scale_vector, (size_t n, float factor, const float *x, float *y))                  \
     X(layer_norm, (const struct al_layer_norm *l, const float *x, float *y))             \
     X(softmax, (size_t n, const float *x, float *y))                                     \
+    /* y[i] = mean of x[i], x[i + n] ... of n_rows vectors of n; y is not x */           \
+    X(mean_rows, (size_t n_rows, size_t n, const float *x, float *y))                    \
     /* Row-major [n_out][n_in] to the layout `fc` reads; packed is 64-byte aligned. */   \
     X(fc_pack, (size_t n_in, size_t n_out, const float *weights, float *packed))         \
     /* The same from row-major [n_in][n_out]. */                                         \

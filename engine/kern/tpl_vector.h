@@ -116,6 +116,29 @@ AL_INLINE double chains_sum(struct chains *c)
     return sums[0];
 }
 
+/* A chain for each column. */
+static void mean_rows(size_t n_rows, size_t n, const float *x, float *y)
+{
+    for (size_t i = 0; i < n; i += STRIDE) {
+        struct chains c = { 0 };
+        double sums[STRIDE];
+        float means[STRIDE];
+
+        for (size_t r = 0; r < n_rows; r++) {
+            AL_UNROLL
+            for (size_t v = 0; v < STRIDE; v += AL_BLOCK)
+                chains_add(&c, v,
+                           v_load_some(x + r * n + i + v,
+                                       (ptrdiff_t)(n - i) - (ptrdiff_t)v, v_zero()));
+        }
+        chains_settle(&c);
+        memcpy(sums, c.of, sizeof(sums));
+        for (size_t k = 0; k < STRIDE; k++)
+            means[k] = (float)(sums[k] / (double)n_rows);
+        memcpy(y + i, means, (n - i < STRIDE ? n - i : STRIDE) * sizeof(float));
+    }
+}
+
 /* ---- softmax ---- */
 
 static float largest(size_t n, const float *x)

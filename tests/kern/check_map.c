@@ -414,6 +414,31 @@ static void sums_and_products_of_vectors_are_right(void **unused)
     for_tables(check_pair_of_vectors);
 }
 
+static void check_mean_rows(const struct al_kern *k, int32_t c)
+{
+    const size_t n = (size_t)c, n_rows = 1 + (size_t)(c * 7 % 50);
+    struct guarded x = guarded_random(n * n_rows), y = guarded_new(n);
+    struct guarded want = guarded_new(n);
+
+    for (size_t i = 0; i < n; i++) {
+        double sum = 0;
+        for (size_t r = 0; r < n_rows; r++)
+            sum += (double)x.data[r * n + i];
+        want.data[i] = (float)(sum / (double)n_rows);
+    }
+    k->mean_rows(n_rows, n, x.data, y.data);
+    check_near("mean_rows", y.data, want.data, n, 3e-7F);
+    guarded_free(&x);
+    guarded_free(&y);
+    guarded_free(&want);
+}
+
+static void means_of_vectors_are_right(void **unused)
+{
+    (void)unused;
+    for_tables(check_mean_rows);
+}
+
 static void softmax_is_right_and_does_not_overflow(void **unused)
 {
     (void)unused;
@@ -432,6 +457,7 @@ int check_map(void)
         cmocka_unit_test(softmax_is_right_and_does_not_overflow),
         cmocka_unit_test(softmax_of_minus_infinity_is_zero),
         cmocka_unit_test(layer_norm_is_right_far_from_zero),
+        cmocka_unit_test(means_of_vectors_are_right),
         cmocka_unit_test(sums_and_products_of_vectors_are_right),
     };
 
