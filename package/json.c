@@ -15,6 +15,8 @@ enum al_status pk_json_parse(const char *text, size_t size, json_t **ret,
     json_error_t why;
     json_t *root = json_loadb(text, size, JSON_REJECT_DUPLICATES, &why);
 
+    if (!root && why.line < 0) /* not the text's fault */
+        return al_fail(err, AL_NO_MEMORY, "JSON of %zu bytes", size);
     if (!root)
         return al_fail(err, AL_INVALID, "line %d, column %d: %s", why.line, why.column,
                        why.text);

@@ -36,11 +36,18 @@ static size_t line_length(const char *line, const char *end)
     return (size_t)((stop ? stop : end) - line);
 }
 
+/* Of U+FEFF, which some editors begin a text with. */
+static size_t mark_length(const char *text, size_t size)
+{
+    return size >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
+}
+
 enum al_status pk_labels_parse(const char *text, size_t size, char ***ret, size_t *ret_n,
                                struct al_error *err)
 {
-    size_t n = count_lines(text, size);
-    const char *line = text, *end = text + size;
+    const size_t mark = mark_length(text, size);
+    const char *line = text + mark, *end = text + size;
+    const size_t n = count_lines(line, size - mark);
     char **labels, *to;
 
     if (n == 0 || n > PK_MAX_LABELS)

@@ -8,7 +8,8 @@
 
 #define PK_MAX_LABELS 1000000
 
-/* `*ret` is one block of memory: free() it. The last line may lack its line end. */
+/* `*ret` is one block of memory: free() it. The last line may lack its line end; a byte
+ * order mark is no part of the first. */
 AL_MUST_CHECK enum al_status pk_labels_parse(const char *text, size_t size, char ***ret,
                                              size_t *ret_n, struct al_error *err);
 

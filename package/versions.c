@@ -8,8 +8,9 @@
 
 #include "package/package.h"
 
-enum {
-    MAX_VERSIONS = 4096
+struct versions {
+    uint32_t *v;
+    size_t n, capacity;
 };
 
 /* The number a folder's name spells in its only way; 0 for any other name. */
@@ -38,27 +39,41 @@ static int ascending(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static size_t collect(DIR *d, uint32_t *versions)
+static bool add(struct versions *all, uint32_t version)
+{
+    if (all->n == all->capacity) {
+        const size_t capacity = all->capacity ? 2 * all->capacity : 4;
+        uint32_t *v = reallocarray(all->v, capacity, sizeof(*v));
+
+        if (!v)
+            return false;
+        all->v = v;
+        all->capacity = capacity;
+    }
+    all->v[all->n++] = version;
+    return true;
+}
+
+/* False: no memory. */
+static bool collect(DIR *d, struct versions *all)
 {
     const struct dirent *e;
-    size_t n = 0;
 
     /* NOLINTNEXTLINE(concurrency-mt-unsafe): `d` is ours alone */
-    while (n < MAX_VERSIONS && (e = readdir(d))) {
-        uint32_t v = version_of(e->d_name);
+    while ((e = readdir(d))) {
+        const uint32_t v = version_of(e->d_name);
 
-        if (v > 0 && is_folder(d, e->d_name))
-            versions[n++] = v;
+        if (v > 0 && is_folder(d, e->d_name) && !add(all, v))
+            return false;
     }
-    return n;
+    return true;
 }
 
 enum al_status pk_package_versions(const char *dir, uint32_t **ret, size_t *ret_n,
                                    struct al_error *err)
 {
-    uint32_t *versions;
+    struct versions all = { .n = 0 };
     DIR *d = opendir(dir);
-    size_t n;
 
     if (!d) {
         char text[128];
@@ -67,18 +82,18 @@ enum al_status pk_package_versions(const char *dir, uint32_t **ret, size_t *ret_
         return al_fail(err, code == ENOENT || code == ENOTDIR ? AL_NOT_FOUND : AL_IO,
                        "model folder %s: %s", dir, strerror_r(code, text, sizeof(text)));
     }
-    versions = calloc(MAX_VERSIONS, sizeof(*versions));
-    n = versions ? collect(d, versions) : 0;
-    (void)closedir(d);
-    if (n == 0) {
-        enum al_status s = versions ? AL_NOT_FOUND : AL_NO_MEMORY;
+    const bool collected = collect(d, &all);
 
-        free(versions);
-        return al_fail(err, s, "model folder %s: no folder named by a version number",
-                       dir);
+    (void)closedir(d);
+    if (!collected || all.n == 0) {
+        free(all.v);
+        return collected
+                   ? al_fail(err, AL_NOT_FOUND,
+                             "model folder %s: no folder named by a version number", dir)
+                   : al_fail(err, AL_NO_MEMORY, "versions in %s", dir);
     }
-    qsort(versions, n, sizeof(*versions), ascending);
-    *ret = versions;
-    *ret_n = n;
+    qsort(all.v, all.n, sizeof(*all.v), ascending);
+    *ret = all.v;
+    *ret_n = all.n;
     return AL_OK;
 }

@@ -88,9 +88,9 @@ float al_score_of(enum al_score s, const float *probs, size_t n, uint32_t *ret_t
         return 0; /* not a distribution: never sure */
     switch (s) {
     case AL_SCORE_MARGIN:
-        return top.first - top.second;
+        return fminf(top.first - top.second, 1);
     case AL_SCORE_MAX_PROB:
-        return top.first;
+        return fminf(top.first, 1);
     case AL_SCORE_ENTROPY:
         return certainty_by_entropy(probs, n);
     case AL_N_SCORES:

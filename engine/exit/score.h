@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 /* One row a score: enum name, name in policy.json. Every score grows with certainty and
- * lies in [0, 1]. margin: largest minus second largest probability. max_prob: largest
+ * lies in [0, 1], whatever a network calls probabilities. margin: largest minus second largest probability. max_prob: largest
  * probability. entropy: 1 - H / ln n (BranchyNet's entropy, turned round and normalised).
  */
 #define AL_SCORE_LIST(X)    \

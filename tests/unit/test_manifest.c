@@ -2,9 +2,11 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
+#include <jansson.h>
 
 #include "package/manifest.h"
 
@@ -146,6 +148,24 @@ static void deep_nesting_is_an_error(void **state)
     assert_non_null(strstr(err.text, "depth"));
 }
 
+static void *no_memory(size_t size)
+{
+    (void)size;
+    return NULL;
+}
+
+static void want_of_memory_is_not_the_texts_fault(void **state)
+{
+    struct pk_manifest m;
+    struct al_error err = { 0 };
+
+    (void)state;
+    json_set_alloc_funcs(no_memory, free);
+    assert_int_equal(pk_manifest_parse("{}", 2, &m, &err), AL_NO_MEMORY);
+    json_set_alloc_funcs(malloc, free);
+    assert_string_equal(err.text, "JSON of 2 bytes");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -153,6 +173,7 @@ int main(void)
         cmocka_unit_test(an_empty_object_gives_the_defaults),
         cmocka_unit_test(errors_name_the_key_and_the_value),
         cmocka_unit_test(deep_nesting_is_an_error),
+        cmocka_unit_test(want_of_memory_is_not_the_texts_fault),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

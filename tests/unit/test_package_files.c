@@ -48,6 +48,23 @@ static void labels_are_lines(void **state)
     free(labels);
 }
 
+static void a_byte_order_mark_is_no_part_of_a_label(void **state)
+{
+    char **labels;
+    size_t n;
+
+    (void)state;
+    assert_int_equal(pk_labels_parse("\xef\xbb\xbf"
+                                     "cat\r\ndog\r\n",
+                                     13, &labels, &n, NULL),
+                     AL_OK);
+    assert_int_equal(n, 2);
+    assert_string_equal(labels[0], "cat");
+    assert_string_equal(labels[1], "dog");
+    free(labels);
+    assert_int_equal(pk_labels_parse("\xef\xbb\xbf", 3, &labels, &n, NULL), AL_INVALID);
+}
+
 static void bad_labels_name_their_line(void **state)
 {
     struct al_error err = { 0 };
@@ -67,7 +84,9 @@ static void bad_labels_name_their_line(void **state)
 static void versions_are_folders_named_by_a_number(void **state)
 {
     static const char *const names[] = { "10/x",  "2/x",           "007/x", "0/x", "-1/x",
-                                         "1.5/x", "99999999999/x", "1/x",   "3" };
+                                         "1.5/x", "99999999999/x", "1/x",   "3",   "4/x",
+                                         "5/x" };
+    static const uint32_t sorted[] = { 1, 2, 4, 5, 10 };
     struct al_error err = { 0 };
     uint32_t *versions;
     size_t n;
@@ -75,10 +94,8 @@ static void versions_are_folders_named_by_a_number(void **state)
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         test_file_write(*state, names[i], "", 0);
     assert_int_equal(pk_package_versions(*state, &versions, &n, &err), AL_OK);
-    assert_int_equal(n, 3);
-    assert_int_equal(versions[0], 1);
-    assert_int_equal(versions[1], 2);
-    assert_int_equal(versions[2], 10);
+    assert_int_equal(n, sizeof(sorted) / sizeof(sorted[0]));
+    assert_memory_equal(versions, sorted, sizeof(sorted));
     free(versions);
 }
 
@@ -145,6 +162,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(labels_are_lines),
+        cmocka_unit_test(a_byte_order_mark_is_no_part_of_a_label),
         cmocka_unit_test(bad_labels_name_their_line),
         cmocka_unit_test_setup_teardown(versions_are_folders_named_by_a_number,
                                         make_folder, remove_folder),

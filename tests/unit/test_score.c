@@ -103,6 +103,19 @@ static void entropy_is_one_when_sure_and_zero_when_not(void **state)
     near(score_of(AL_SCORE_ENTROPY, half, 4), 0.5F);
 }
 
+static void what_is_above_one_scores_one(void **state)
+{
+    const float logits[] = { -3, 9, 4 };
+
+    (void)state;
+    for (int s = 0; s < AL_N_SCORES; s++) {
+        const float score = score_of((enum al_score)s, logits, 3);
+
+        assert_true(score >= 0 && score <= 1);
+    }
+    near(score_of(AL_SCORE_MARGIN, logits, 3), 1);
+}
+
 static void a_single_class_is_certain(void **state)
 {
     const float one[] = { 1 };
@@ -130,6 +143,7 @@ int main(void)
         cmocka_unit_test(the_top_class_is_the_lowest_of_equals),
         cmocka_unit_test(the_margin_is_first_minus_second),
         cmocka_unit_test(entropy_is_one_when_sure_and_zero_when_not),
+        cmocka_unit_test(what_is_above_one_scores_one),
         cmocka_unit_test(a_single_class_is_certain),
         cmocka_unit_test(every_score_has_a_name_and_is_found_by_it),
     };
