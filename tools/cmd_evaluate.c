@@ -60,22 +60,21 @@ struct evaluation {
     bool calibrated_on; /* by these very pictures the thresholds were chosen */
 };
 
+static const struct tl_costs no_costs; /* time is measured by running */
+
 /* Where a surveyed row leaves under a rule. */
 static uint32_t exit_of(const struct tl_survey *s, size_t row,
                         const struct al_exit_rule *rule)
 {
-    uint32_t k = 0;
+    const struct al_ladder_data data = tl_survey_data(s, &no_costs);
 
-    while (!al_exit_leaves(rule, k, s->n_exits, s->score[row * s->n_exits + k]))
-        k++;
-    return k;
+    return al_ladder_exit(&data, row, rule);
 }
 
 static void find_outcomes(struct evaluation *e)
 {
     const struct al_policy *policy = &e->package->policy;
-    const struct tl_costs none = { .full = 0 }; /* time is measured by running */
-    const struct al_ladder_data data = tl_survey_data(&e->survey, &none);
+    const struct al_ladder_data data = tl_survey_data(&e->survey, &no_costs);
 
     for (uint32_t l = 0; l < policy->n_levels; l++) {
         const struct al_exit_rule rule = al_policy_rule(policy, l);

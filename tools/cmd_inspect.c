@@ -5,6 +5,7 @@
 
 #include "tools/commands.h"
 #include "tools/model.h"
+#include "tools/printable.h"
 #include "tools/report.h"
 
 struct values {
@@ -135,8 +136,8 @@ static void print_tensor(const char *what, const struct al_tensor_info *t)
 {
     char shape[128];
 
-    (void)printf("%-8s %-20s %s %s%s\n", what, t->name, al_dtype_name(t->dtype),
-                 al_shape_text(&t->shape, shape, sizeof(shape)),
+    (void)printf("%-8s %-20s %s %s%s\n", what, tl_printable(t->name).text,
+                 al_dtype_name(t->dtype), al_shape_text(&t->shape, shape, sizeof(shape)),
                  t->batched ? " a row, any number of rows" : "");
 }
 
@@ -153,7 +154,7 @@ static void print_stages(const struct al_model *m)
         trunk += s.trunk_macs;
         branches += s.branch_macs;
         (void)printf("%-5zu %-20s %8zu %14llu %14llu %10.1f %%\n", k,
-                     s.exit_name ? s.exit_name : "-", s.n_classes,
+                     tl_printable(s.exit_name).text, s.n_classes,
                      (unsigned long long)s.trunk_macs, (unsigned long long)s.branch_macs,
                      full > 0 ? 100 * (double)(trunk + branches) / full : 100.0);
     }
@@ -183,7 +184,7 @@ static void print_plan(const struct al_model *m)
         char shape[128];
 
         (void)printf("%u%-5s %-24.24s %-20.20s %-16s %-16s %12llu %10zu\n", s.stage,
-                     s.branch ? "b" : "", s.node, s.op, s.kernel,
+                     s.branch ? "b" : "", tl_printable(s.node).text, s.op, s.kernel,
                      al_shape_text(&s.shape, shape, sizeof(shape)),
                      (unsigned long long)s.macs, s.weight_bytes);
         print_candidates(&s);

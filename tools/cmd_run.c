@@ -12,6 +12,7 @@
 #include "tools/commands.h"
 #include "tools/model.h"
 #include "tools/npy.h"
+#include "tools/printable.h"
 #include "tools/report.h"
 #include "tools/runner.h"
 
@@ -350,7 +351,8 @@ static enum al_status write_outputs(const struct job *j, const struct al_tensor 
                                 "file", tl_json_text(path), "type",
                                 al_dtype_name(outputs[i].dtype), "shape", shape));
         else
-            (void)printf("%s %s %s\n", path, al_dtype_name(outputs[i].dtype), shape);
+            (void)printf("%s %s %s\n", tl_printable(path).text,
+                         al_dtype_name(outputs[i].dtype), shape);
     }
     return AL_OK;
 }

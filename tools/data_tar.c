@@ -12,7 +12,8 @@
 #include "tools/data_source.h"
 
 enum {
-    BLOCK = 512
+    BLOCK = 512,
+    MAX_RECORDS_BYTES = 1 << 20 /* pax headers may carry extended attributes */
 };
 
 struct tl_source {
@@ -117,20 +118,24 @@ static void pax_path(char *text, size_t size, char *path)
 static enum al_status read_long_name(struct tar_walk *w, char type, size_t size,
                                      struct al_error *err)
 {
-    char text[2 * TL_MAX_NAME_BYTES] = "";
-
-    if (size >= sizeof(text))
+    if (size > MAX_RECORDS_BYTES)
         return al_fail(err, AL_TOO_LARGE, "name record of %zu bytes at offset %llu", size,
                        (unsigned long long)w->at);
-    if (pread(w->fd, text, size, (off_t)w->at) != (ssize_t)size)
+    char *text = malloc(size + 1);
+
+    if (!text)
+        return al_fail(err, AL_NO_MEMORY, "name record of %zu bytes", size);
+    if (pread(w->fd, text, size, (off_t)w->at) != (ssize_t)size) {
+        free(text);
         return al_fail(err, AL_IO, "cannot read at offset %llu",
                        (unsigned long long)w->at);
+    }
     text[size] = '\0';
     if (type == 'x')
         pax_path(text, size, w->long_name);
     else
-        (void)snprintf(w->long_name, sizeof(w->long_name), "%.*s", TL_MAX_NAME_BYTES - 1,
-                       text);
+        (void)snprintf(w->long_name, sizeof(w->long_name), "%s", text);
+    free(text);
     return AL_OK;
 }
 

@@ -7,6 +7,7 @@
 
 #include "tools/commands.h"
 #include "tools/options.h"
+#include "tools/printable.h"
 
 enum {
     DONE = 0,
@@ -67,7 +68,7 @@ static int run_command(const struct tl_command *c, int argc, char **argv, void *
         return finish_output();
     }
     if (c->run(values, &err) != AL_OK) {
-        (void)fprintf(stderr, "alight %s: %s\n", c->name, err.text);
+        (void)fprintf(stderr, "alight %s: %s\n", c->name, tl_printable(err.text).text);
         return FAILED;
     }
     return finish_output();

@@ -1,5 +1,6 @@
 #include "tools/options.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <math.h>
 #include <stdint.h>
@@ -142,9 +143,21 @@ static bool is_given(const struct tl_option *o, const void *values)
                                  : *(const char *const *)field != NULL;
 }
 
+/* Notes that `o` is given; which of two values is meant nobody knows. */
+static enum al_status note(const struct tl_command *c, const struct tl_option *o,
+                           uint64_t *seen, struct al_error *err)
+{
+    const uint64_t bit = UINT64_C(1) << (o - c->options);
+
+    if ((*seen & bit) && o->type != TL_STRINGS)
+        return al_fail(err, AL_INVALID, "%s is given twice", o->name);
+    *seen |= bit;
+    return AL_OK;
+}
+
 /* One `--name value` or `--name=value` at argv[i]; `*ret_used` words are taken. */
 static enum al_status parse_option(const struct tl_command *c, char **argv, void *values,
-                                   int *ret_used, struct al_error *err)
+                                   uint64_t *seen, int *ret_used, struct al_error *err)
 {
     const char *word = argv[0];
     const size_t n = strcspn(word, "=");
@@ -152,6 +165,10 @@ static enum al_status parse_option(const struct tl_command *c, char **argv, void
 
     if (!o)
         return al_fail(err, AL_INVALID, "unknown option '%.*s'", (int)n, word);
+    const enum al_status s = note(c, o, seen, err);
+
+    if (s != AL_OK)
+        return s;
     *ret_used = 1;
     if (o->type == TL_FLAG) {
         if (word[n] == '=')
@@ -183,6 +200,9 @@ enum al_status tl_options_parse(const struct tl_command *c, int argc, char **arg
 {
     size_t n_positional = 0;
     bool only_arguments = false;
+    uint64_t seen = 0; /* bit i: options[i] */
+
+    assert(c->n_options <= 64);
 
     *ret_help = false;
     for (int i = 1, used = 1; i < argc; i += used) {
@@ -203,7 +223,7 @@ enum al_status tl_options_parse(const struct tl_command *c, int argc, char **arg
             s = o ? store(o, argv[i], values, err)
                   : al_fail(err, AL_INVALID, "unexpected argument '%s'", argv[i]);
         } else {
-            s = parse_option(c, argv + i, values, &used, err);
+            s = parse_option(c, argv + i, values, &seen, &used, err);
         }
         if (s != AL_OK)
             return s;

@@ -56,8 +56,9 @@ struct tl_command {
 };
 
 /* Parses argv[1..] (argv[0] is the command's name) into `values`, which holds the
- * defaults. Strings stay owned by argv. `*ret_help` is set, and the rest left unchecked,
- * when --help is asked for. AL_INVALID names the option and what it wants. */
+ * defaults. Only a TL_STRINGS may be given more than once. Strings stay owned by argv.
+ * `*ret_help` is set, and the rest left unchecked, when --help is asked for. AL_INVALID
+ * names the option and what it wants. */
 AL_MUST_CHECK enum al_status tl_options_parse(const struct tl_command *c, int argc,
                                               char **argv, void *values, bool *ret_help,
                                               struct al_error *err);

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tools/printable.h"
+
 enum al_status tl_report_json(json_t *value, struct al_error *err)
 {
     if (!value)
@@ -78,7 +80,8 @@ json_t *tl_json_exit_names(const struct al_model *m)
 void tl_print_exit_names(const struct al_model *m, int width)
 {
     for (size_t k = 0; k < al_model_n_stages(m); k++)
-        (void)printf("%*.*s", width, width - 1, al_model_stage(m, k).exit_name);
+        (void)printf("%*.*s", width, width - 1,
+                     tl_printable(al_model_stage(m, k).exit_name).text);
     (void)putchar('\n');
 }
 

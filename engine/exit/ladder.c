@@ -304,7 +304,7 @@ static bool looks_early(const struct al_ladder_data *d, const struct al_exit_rul
     return false;
 }
 
-static uint32_t exit_of(const struct al_ladder_data *d, size_t row,
+uint32_t al_ladder_exit(const struct al_ladder_data *d, size_t row,
                         const struct al_exit_rule *rule)
 {
     uint32_t k = 0;
@@ -323,7 +323,7 @@ void al_ladder_outcome(const struct al_ladder_data *d, const struct al_exit_rule
 
     memset(ret, 0, sizeof(*ret));
     for (size_t i = 0; i < d->n_rows; i++) {
-        const uint32_t k = exit_of(d, i, rule);
+        const uint32_t k = al_ladder_exit(d, i, rule);
 
         left[k]++;
         right[k] += is_correct(d, i, k);

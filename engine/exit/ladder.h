@@ -49,6 +49,10 @@ AL_MUST_CHECK enum al_status al_ladder_certify(const struct al_ladder_data *d,
                                                struct al_policy *ret,
                                                struct al_error *err);
 
+/* Where a row of the data leaves by a rule. */
+uint32_t al_ladder_exit(const struct al_ladder_data *d, size_t row,
+                        const struct al_exit_rule *rule);
+
 /* What a rule does to labelled rows: for reports on data the thresholds were not chosen
  * on. */
 struct al_outcome {

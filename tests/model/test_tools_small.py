@@ -170,6 +170,19 @@ class Small(unittest.TestCase):
         report = json.loads(self.succeed("inspect", latin, "--json"))
         self.assertTrue(report["model"].endswith("/caf\u00e9.onnx"))
 
+    def test_a_terminal_gets_no_control_characters(self):
+        clear = "a\x1b[2Jb"
+        model = self.folder / "clear.onnx"
+        save_model(model, [helper.make_node("Relu", ["x"], [clear], name=clear)],
+                   {"x": ["N", 4]}, {clear: ["N", 4]})
+        for arguments in (["inspect", model, "--plan"],
+                          ["run", model, "--input", f"x={self.rows}", "--output-dir", self.folder / "clear"]):
+            text = self.succeed(*arguments)
+            self.assertIn("a?[2Jb", text)
+            self.assertNotIn("\x1b", text)
+        self.fail_with(1, "no input 'x?'", "run", self.plain, "--input", f"x={self.rows}", "--input",
+                       f"x\x1b={self.rows}")
+
     def test_an_output_that_mixes_rows_is_computed_whole(self):
         flat = self.folder / "flat.onnx"
         save_model(flat, [helper.make_node("Reshape", ["x", "all"], ["y"]),

@@ -223,6 +223,26 @@ static void a_tar_is_read_with_long_names(void **state)
     tl_data_free(d);
 }
 
+static void a_pax_header_may_be_long(void **state)
+{
+    static struct tar t;
+    char records[9100];
+    struct tl_data *d = NULL;
+    const int n = snprintf(records, sizeof(records),
+                           "9000 comment=%08986d\n"
+                           "22 path=set/cat/1.png\n",
+                           0);
+
+    (void)state;
+    assert_int_equal(n, 9022);
+    tar_entry(&t, "x", 'x', records, (size_t)n);
+    tar_entry(&t, "y", '0', "cat1", 4);
+    tar_end(&t, "long.tar");
+    assert_int_equal(open_set("long.tar", labels, 0, &d, NULL), AL_OK);
+    sample_is(d, 0, 1, "cat1");
+    tl_data_free(d);
+}
+
 static void pictures_at_the_top_of_a_tar_have_no_class(void **state)
 {
     static struct tar t;
@@ -361,6 +381,7 @@ int main(void)
         cmocka_unit_test(folders_that_could_be_several_classes_are_refused),
         cmocka_unit_test(what_is_no_file_is_refused_and_not_waited_for),
         cmocka_unit_test(an_unknown_class_is_refused_by_name),
+        cmocka_unit_test(a_pax_header_may_be_long),
         cmocka_unit_test(pictures_at_the_top_of_a_tar_have_no_class),
         cmocka_unit_test(a_tar_is_read_with_long_names),
         cmocka_unit_test(the_limit_spreads_over_the_set_and_keeps_numbers),

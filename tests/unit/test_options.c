@@ -125,6 +125,7 @@ static void wrong_lines_are_refused_by_name(void **state)
         { "test dir --data d --levels 0.1,,0.2", "is not a number" },
         { "test dir --data d --levels 0.1,2", "2 is not between" },
         { "test dir --data d --json=yes", "takes no value" },
+        { "test dir --data d --limit 1 --data e", "--data is given twice" },
         { "test dir --data d --json --input x --input y --input z", "either --json or" },
         { "test dir --data d "
           "--levels 0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0",
