@@ -7,14 +7,14 @@
 
 #define RETRY_LOADING_S "1"
 
+/* A path is looked for from the top: what is asked for most comes first. */
 const struct sv_route sv_routes[] = {
     { SV_POST, "/v1/models/{model}:classify", sv_api_classify, "Classify images" },
     { SV_POST, "/v1/models/{model}/versions/{version}:classify", sv_api_classify,
       "Classify images by one version" },
-    { SV_GET, "/v1/models/{model}", sv_api_status,
-      "Model status, TensorFlow Serving's shape" },
-    { SV_GET, "/v1/models/{model}/versions/{version}", sv_api_status,
-      "Status of one version, TensorFlow Serving's shape" },
+    { SV_POST, "/v2/models/{model}/infer", sv_api_infer, "Inference on tensors" },
+    { SV_POST, "/v2/models/{model}/versions/{version}/infer", sv_api_infer,
+      "Inference on tensors by one version" },
     { SV_POST, "/v1/models/{model}:predict", sv_api_predict,
       "Probabilities, TensorFlow Serving's shape" },
     { SV_POST, "/v1/models/{model}/versions/{version}:predict", sv_api_predict,
@@ -23,6 +23,10 @@ const struct sv_route sv_routes[] = {
       "Classify an image, TorchServe's shape" },
     { SV_PUT | SV_POST, "/predictions/{model}/{version}", sv_api_torchserve,
       "Classify an image by one version, TorchServe's shape" },
+    { SV_GET, "/v1/models/{model}", sv_api_status,
+      "Model status, TensorFlow Serving's shape" },
+    { SV_GET, "/v1/models/{model}/versions/{version}", sv_api_status,
+      "Status of one version, TensorFlow Serving's shape" },
     { SV_GET, "/v2", sv_api_server, "Server metadata" },
     { SV_GET, "/v2/health/live", sv_api_live, "Whether the process lives" },
     { SV_GET, "/v2/health/ready", sv_api_ready, "Whether requests are welcome" },
@@ -49,9 +53,6 @@ const struct sv_route sv_routes[] = {
     { SV_GET, "/v2/models/{model}/config", sv_api_config, "Model configuration" },
     { SV_GET, "/v2/models/{model}/versions/{version}/config", sv_api_config,
       "Configuration of one version" },
-    { SV_POST, "/v2/models/{model}/infer", sv_api_infer, "Inference on tensors" },
-    { SV_POST, "/v2/models/{model}/versions/{version}/infer", sv_api_infer,
-      "Inference on tensors by one version" },
 };
 const size_t sv_n_routes = sizeof(sv_routes) / sizeof(sv_routes[0]);
 

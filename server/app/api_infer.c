@@ -16,19 +16,29 @@
 
 /* ---- back ---- */
 
+/* "name;dur=1.234", in ms; at most 30 bytes and the name. */
+static char *put_duration(char *at, const char *name, uint64_t ns)
+{
+    uint64_t us = ns / 1000;
+
+    at = sv_put_digits(stpcpy(stpcpy(at, name), ";dur="), us / 1000);
+    *at++ = '.';
+    *at++ = (char)('0' + us / 100 % 10);
+    *at++ = (char)('0' + us / 10 % 10);
+    *at++ = (char)('0' + us % 10);
+    return at;
+}
+
+/* Without printf, which took 3 % of a small request's time. */
 static void add_timing(struct sv_exchange *x, const struct sv_call *c)
 {
     struct sv_call_timing t = sv_call_timing(c);
-    uint64_t decode_us = t.decode_ns / 1000, queue_us = t.queue_ns / 1000,
-             compute_us = t.compute_ns / 1000;
-    char text[128];
+    char text[128], *at = text;
 
-    (void)snprintf(text, sizeof(text),
-                   "decode;dur=%" PRIu64 ".%03u, queue;dur=%" PRIu64
-                   ".%03u, compute;dur=%" PRIu64 ".%03u",
-                   decode_us / 1000, (unsigned)(decode_us % 1000), queue_us / 1000,
-                   (unsigned)(queue_us % 1000), compute_us / 1000,
-                   (unsigned)(compute_us % 1000));
+    at = put_duration(at, "decode", t.decode_ns);
+    at = put_duration(at, ", queue", t.queue_ns);
+    at = put_duration(at, ", compute", t.compute_ns);
+    *at = '\0';
     sv_reply_header(&x->reply, "Server-Timing", text);
 }
 

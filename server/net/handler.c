@@ -6,13 +6,13 @@
  * and dropped: answering earlier makes libmicrohttpd close the connection, and reset it
  * while the client still sends. Exceptions are requests that cannot be framed, bodies far
  * too large to read for nothing, and clients that wait for our word (100-continue). */
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "server/net/internal.h"
+#include "server/proto/text.h"
 
 #define FAR_TOO_LARGE_BYTES \
     ((size_t)1 << 20) /* over the limit by more: not read at all */
@@ -55,8 +55,8 @@ static void name_request(struct sv_exchange *x)
     if (given && is_request_id(given))
         (void)snprintf(x->request_id, sizeof(x->request_id), "%s", given);
     else
-        (void)snprintf(x->request_id, sizeof(x->request_id), "%016" PRIx64 "-%" PRIx64,
-                       x->net->id_seed, x->net->id_next++);
+        *sv_put_digits(stpcpy(x->request_id, x->net->id_prefix), x->net->id_next++) =
+            '\0';
 }
 
 /* ---- headers ---- */

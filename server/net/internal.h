@@ -55,7 +55,8 @@ struct sv_net {
     struct sv_listener *listeners;
     struct sv_conn *conns;
     struct sv_net_counts counts;
-    uint64_t id_seed, id_next; /* of made request ids */
+    char id_prefix[24]; /* of made request ids, and the number that follows it */
+    uint64_t id_next;
 };
 
 /* drive.c */

@@ -1,5 +1,6 @@
 #include "server/net/net.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,7 +47,8 @@ enum al_status sv_net_new(const struct sv_net_params *p, struct sv_net **ret,
     if (!net)
         return al_fail(err, AL_NO_MEMORY, "front end");
     net->p = *p;
-    net->id_seed = uv_hrtime() * UINT64_C(0x9E3779B97F4A7C15);
+    (void)snprintf(net->id_prefix, sizeof(net->id_prefix), "%016" PRIx64 "-",
+                   uv_hrtime() * UINT64_C(0x9E3779B97F4A7C15));
     net->daemon = start_daemon(net);
     if (!net->daemon) {
         free(net);

@@ -68,16 +68,24 @@ void sv_text_printf(struct sv_text *t, const char *fmt, ...)
     va_end(ap);
 }
 
+char *sv_put_digits(char *at, uint64_t v)
+{
+    char digits[20];
+    size_t first = sizeof(digits), n;
+
+    do {
+        digits[--first] = (char)('0' + v % 10);
+        v /= 10;
+    } while (v);
+    n = sizeof(digits) - first;
+    return (char *)memcpy(at, digits + first, n) + n;
+}
+
 void sv_text_u64(struct sv_text *t, uint64_t v)
 {
     char digits[20];
-    size_t at = sizeof(digits);
 
-    do {
-        digits[--at] = (char)('0' + v % 10);
-        v /= 10;
-    } while (v);
-    sv_text_bytes(t, digits + at, sizeof(digits) - at);
+    sv_text_bytes(t, digits, (size_t)(sv_put_digits(digits, v) - digits));
 }
 
 /* Bytes of the UTF-8 sequence at `s`, 0 when it is none (RFC 3629). */

@@ -15,6 +15,9 @@ struct sv_text {
     bool failed;
 };
 
+/* Writes the decimal digits of `v`, 20 at most; returns the end of them. */
+char *sv_put_digits(char *at, uint64_t v);
+
 void sv_text_done(struct sv_text *t);
 void sv_text_bytes(struct sv_text *t, const void *data, size_t size);
 void sv_text_str(struct sv_text *t, const char *s);
