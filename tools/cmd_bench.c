@@ -164,11 +164,11 @@ static enum al_status report(const struct bench *b, struct al_error *err)
         const double max_loss = v->levels.v[i % v->levels.n];
 
         if (v->json)
-            (void)json_array_append_new(list, json_pack("{s:I, s:f, s:I, s:o}", "batch",
-                                                        (json_int_t)b->trials[i].batch,
-                                                        "max_loss", max_loss, "rounds",
-                                                        (json_int_t)b->trials[i].us.n,
-                                                        "us", tl_json_spread(&us)));
+            list = tl_json_added(list, json_pack("{s:I, s:f, s:I, s:o}", "batch",
+                                                 (json_int_t)b->trials[i].batch,
+                                                 "max_loss", max_loss, "rounds",
+                                                 (json_int_t)b->trials[i].us.n, "us",
+                                                 tl_json_spread(&us)));
         else
             (void)printf("%-6zu %-9g %12.2f %12.2f %11.2f %8zu\n", b->trials[i].batch,
                          max_loss, us.median, us.low, us.high, b->trials[i].us.n);

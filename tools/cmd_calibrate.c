@@ -67,9 +67,9 @@ static json_t *report_json(const struct pk_package *pkg, const struct tl_survey 
     json_t *levels = json_array(), *accuracy = json_array();
 
     for (uint32_t l = 0; l < p->n_levels; l++)
-        (void)json_array_append_new(levels, level_json(p, &p->levels[l]));
+        levels = tl_json_added(levels, level_json(p, &p->levels[l]));
     for (uint32_t k = 0; k < p->n_exits; k++)
-        (void)json_array_append_new(accuracy, json_real(tl_survey_accuracy(s, k)));
+        accuracy = tl_json_added(accuracy, json_real(tl_survey_accuracy(s, k)));
     return json_pack("{s:o, s:i, s:i, s:s, s:s, s:f, s:s, s:o, s:o, s:o, s:f, s:o}",
                      "model", tl_json_text(pkg->name), "version", (int)pkg->version,
                      "rows", (int)p->n_calibration, "score", al_score_name(p->score),

@@ -224,12 +224,15 @@ static json_t *report_json(const struct evaluation *e)
     json_t *levels = json_array();
 
     for (uint32_t l = 0; l < p->policy.n_levels; l++)
-        (void)json_array_append_new(levels, finding_json(e, l));
-    return json_pack(
-        "{s:o, s:i, s:I, s:b, s:o, s:I, s:I, s:o}", "model", tl_json_text(p->name),
-        "version", (int)p->version, "rows", (json_int_t)e->survey.n_rows, "calibrated_on",
-        e->calibrated_on, "exits", tl_json_exit_names(p->model), "timed_rows",
-        (json_int_t)e->n_timed, "rounds", (json_int_t)e->n_rounds, "levels", levels);
+        levels = tl_json_added(levels, finding_json(e, l));
+    return json_pack("{s:o, s:i, s:s, s:s, s:I, s:b, s:o, s:I, s:I, s:o}", "model",
+                     tl_json_text(p->name), "version", (int)p->version, "precision",
+                     al_precision_name(al_model_precision(p->model)), "certified_in",
+                     al_precision_name(p->certified_in), "rows",
+                     (json_int_t)e->survey.n_rows, "calibrated_on", e->calibrated_on,
+                     "exits", tl_json_exit_names(p->model), "timed_rows",
+                     (json_int_t)e->n_timed, "rounds", (json_int_t)e->n_rounds, "levels",
+                     levels);
 }
 
 static void print_finding(const struct evaluation *e, uint32_t l)

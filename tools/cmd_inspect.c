@@ -46,8 +46,8 @@ static json_t *tensor_json(const struct al_tensor_info *t)
     json_t *dims = json_array();
 
     for (size_t i = 0; i < t->shape.rank; i++)
-        (void)json_array_append_new(
-            dims, json_integer(i == 0 && t->batched ? -1 : t->shape.dims[i]));
+        dims = tl_json_added(dims,
+                             json_integer(i == 0 && t->batched ? -1 : t->shape.dims[i]));
     return json_pack("{s:o, s:s, s:o}", "name", tl_json_text(t->name), "type",
                      al_dtype_name(t->dtype), "shape", dims);
 }
@@ -60,7 +60,7 @@ static json_t *tensors_json(const struct al_model *m, size_t n,
     for (size_t i = 0; i < n; i++) {
         const struct al_tensor_info info = get(m, i);
 
-        (void)json_array_append_new(array, tensor_json(&info));
+        array = tl_json_added(array, tensor_json(&info));
     }
     return array;
 }
@@ -72,11 +72,11 @@ static json_t *stages_json(const struct al_model *m)
     for (size_t k = 0; k < al_model_n_stages(m); k++) {
         const struct al_stage_info info = al_model_stage(m, k);
 
-        (void)json_array_append_new(
-            array, json_pack("{s:o, s:I, s:I, s:I}", "exit", tl_json_text(info.exit_name),
-                             "classes", (json_int_t)info.n_classes, "trunk_macs",
-                             (json_int_t)info.trunk_macs, "branch_macs",
-                             (json_int_t)info.branch_macs));
+        array = tl_json_added(array, json_pack("{s:o, s:I, s:I, s:I}", "exit",
+                                               tl_json_text(info.exit_name), "classes",
+                                               (json_int_t)info.n_classes, "trunk_macs",
+                                               (json_int_t)info.trunk_macs, "branch_macs",
+                                               (json_int_t)info.branch_macs));
     }
     return array;
 }
@@ -86,9 +86,9 @@ static json_t *candidates_json(const struct al_step_info *s)
     json_t *array = json_array();
 
     for (size_t i = 0; i < s->n_candidates; i++)
-        (void)json_array_append_new(array, json_pack("{s:s, s:f}", "kernel",
-                                                     s->candidates[i].name, "us",
-                                                     (double)s->candidates[i].ns / 1e3));
+        array =
+            tl_json_added(array, json_pack("{s:s, s:f}", "kernel", s->candidates[i].name,
+                                           "us", (double)s->candidates[i].ns / 1e3));
     return array;
 }
 
@@ -100,7 +100,7 @@ static json_t *plan_json(const struct al_model *m)
     for (size_t i = 0; i < al_model_n_steps(m); i++) {
         const struct al_step_info s = al_model_step(m, i);
 
-        (void)json_array_append_new(
+        array = tl_json_added(
             array,
             json_pack("{s:o, s:s, s:s, s:i, s:b, s:s, s:I, s:I, s:o}", "node",
                       tl_json_text(s.node), "op", s.op, "kernel", s.kernel, "stage",

@@ -345,12 +345,13 @@ static enum al_status write_outputs(const struct job *j, const struct al_tensor 
         if (s != AL_OK)
             return s;
         (void)al_shape_text(&outputs[i].shape, shape, sizeof(shape));
-        if (list)
-            (void)json_array_append_new(
+        if (list &&
+            json_array_append_new(
                 list, json_pack("{s:o, s:o, s:s, s:s}", "name", tl_json_text(name),
                                 "file", tl_json_text(path), "type",
-                                al_dtype_name(outputs[i].dtype), "shape", shape));
-        else
+                                al_dtype_name(outputs[i].dtype), "shape", shape)) != 0)
+            return al_fail(err, AL_NO_MEMORY, "report");
+        if (!list)
             (void)printf("%s %s %s\n", tl_printable(path).text,
                          al_dtype_name(outputs[i].dtype), shape);
     }
@@ -363,8 +364,11 @@ static enum al_status produce(const struct job *j, struct al_error *err)
     struct al_tensor *outputs = calloc(n + 1, sizeof(*outputs));
     json_t *list = j->values->json ? json_array() : NULL;
 
-    if (!outputs)
+    if (!outputs || (j->values->json && !list)) {
+        free(outputs);
+        json_decref(list);
         return al_fail(err, AL_NO_MEMORY, "%zu outputs", n);
+    }
     enum al_status s = make_outputs(j, outputs, err);
 
     if (s == AL_OK)

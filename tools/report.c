@@ -22,6 +22,14 @@ enum al_status tl_report_json(json_t *value, struct al_error *err)
                : AL_OK;
 }
 
+json_t *tl_json_added(json_t *array, json_t *value)
+{
+    if (json_array_append_new(array, value) == 0)
+        return array;
+    json_decref(array);
+    return NULL;
+}
+
 /* Every byte as the character of its number, in UTF-8. */
 static json_t *latin_1(const char *s)
 {
@@ -64,7 +72,7 @@ json_t *tl_json_reals(const double *v, size_t n)
     json_t *array = json_array();
 
     for (size_t i = 0; i < n; i++)
-        (void)json_array_append_new(array, tl_json_real(v[i]));
+        array = tl_json_added(array, tl_json_real(v[i]));
     return array;
 }
 
@@ -73,7 +81,7 @@ json_t *tl_json_exit_names(const struct al_model *m)
     json_t *array = json_array();
 
     for (size_t k = 0; k < al_model_n_stages(m); k++)
-        (void)json_array_append_new(array, tl_json_text(al_model_stage(m, k).exit_name));
+        array = tl_json_added(array, tl_json_text(al_model_stage(m, k).exit_name));
     return array;
 }
 

@@ -12,6 +12,9 @@
 /* Prints and gives up `value`; NULL (no memory while building it) is an error. */
 AL_MUST_CHECK enum al_status tl_report_json(json_t *value, struct al_error *err);
 
+/* `array` with `value` (given up) at its end; NULL, and neither is left, without memory
+ * or when one is NULL: a report lacks nothing silently. */
+json_t *tl_json_added(json_t *array, json_t *value);
 /* Names that come from files: what is no UTF-8 is taken for Latin-1, NULL becomes null.
  */
 json_t *tl_json_text(const char *s);

@@ -18,6 +18,9 @@
 #define MISS_SHARE     0.2
 /* Of the rows, how many losses ahead a test may look: one in so many. */
 #define LONGEST_STRIDE 64
+/* With every such loss, so many pairs of a loss and a win: the net loss of a walk strays
+ * little while the rows that differ grow by every step. */
+#define STRIDE_PAIRS   4
 
 /* At thresholds of at most `score` the row would leave at `exit`. */
 struct crossing {
@@ -152,14 +155,15 @@ static bool is_cleared(const struct walk *w, const struct cleared *c)
            w->n_losses + w->n_wins <= c->n_differing;
 }
 
-/* Whether the test of a level would accept `n_more` further losses. */
+/* Whether the test of a level would accept `n_more` further losses and their pairs. */
 static bool accepts(const struct walk *w, const struct al_ladder_params *p, size_t level,
                     size_t n_more)
 {
-    const size_t n_rows = w->d->n_rows, n_losses = w->n_losses + n_more;
+    const size_t n_rows = w->d->n_rows, n_pairs = STRIDE_PAIRS * n_more;
+    const size_t n_losses = w->n_losses + n_more + n_pairs, n_wins = w->n_wins + n_pairs;
 
-    return n_losses + w->n_wins <= n_rows &&
-           p_value(p, n_rows, p->max_loss[level], n_losses, w->n_wins) <= significance(p);
+    return n_losses + n_wins <= n_rows &&
+           p_value(p, n_rows, p->max_loss[level], n_losses, n_wins) <= significance(p);
 }
 
 /* The first level from `lowest` on whose test accepts where the walk stands; so do all
@@ -174,7 +178,7 @@ static size_t first_accepting(const struct walk *w, const struct al_ladder_param
     while (lowest < p->n_levels && c->stride > 0 && !accepts(w, p, lowest, c->stride))
         c->stride /= 2;
     c->net = (int64_t)(w->n_losses + c->stride) - (int64_t)w->n_wins;
-    c->n_differing = w->n_losses + w->n_wins + c->stride;
+    c->n_differing = w->n_losses + w->n_wins + (1 + 2 * STRIDE_PAIRS) * c->stride;
     return lowest;
 }
 

@@ -117,7 +117,8 @@ class Small(unittest.TestCase):
         self.assertEqual(ladder["levels"][1]["share"], [.5, .5])
         self.assertEqual(ladder["levels"][1]["losses"], 0)
         report = json.loads(self.succeed("evaluate", self.package, "--data", self.unseen, "--seconds",
-                                         ".05", "--json"))
+                                         ".05", "--precision", "strict", "--json"))
+        self.assertEqual((report["precision"], report["certified_in"]), ("strict", "default"))
         self.assertEqual(report["levels"][1]["share"], [.5, .5])
         self.assertEqual(report["levels"][1]["accuracy"], 1)
 
