@@ -126,6 +126,9 @@ enum al_status sv_pool_new(const struct sv_pool_params *p, struct sv_pool **ret,
         sv_pool_free(pool);
         return s;
     }
+    (void)uv_prepare_init(p->loop, &pool->before_poll);
+    pool->before_poll.data = pool;
+    (void)uv_prepare_start(&pool->before_poll, sv_pool_moderate);
     s = start_workers(pool, err);
     if (s == AL_OK)
         s = start_late_thread(pool, err);
@@ -150,6 +153,7 @@ void sv_pool_stop(struct sv_pool *pool)
     if (pool->late_started)
         pthread_join(pool->late_thread, NULL);
     sv_bell_close(&pool->bell);
+    uv_close((uv_handle_t *)&pool->before_poll, NULL);
 }
 
 void sv_pool_free(struct sv_pool *pool)

@@ -37,6 +37,7 @@ struct sv_pool {
     struct sv_decode_limits limits;
 
     _Atomic(struct sv_call *) finished; /* stack, newest first */
+    uv_prepare_t before_poll;
     struct sv_bell bell; /* rung for the first that is put on an empty stack */
 
     pthread_t late_thread;
@@ -82,6 +83,8 @@ static inline void sv_pool_wait(struct sv_pool *pool, pthread_cond_t *cond,
 void *sv_pool_answer_late(void *arg);
 
 /* pool_loop.c */
+/* Before the loop waits for events: rests while much waits for the workers. */
+void sv_pool_moderate(uv_prepare_t *before_poll);
 /* Passes on the finished calls, `arg` the pool. */
 void sv_pool_pass_on(void *arg);
 

@@ -2,6 +2,29 @@
 
 #include "server/app/pool_inside.h"
 
+#define BACKLOG_PER_REST 16 /* a rest adds little to what a new request will wait */
+#define SHORTEST_REST_NS 50000
+#define LONGEST_REST_NS  500000
+
+/* Moderation, as of a network card's interrupts: while the workers have work for long,
+ * nothing that comes in can be begun at once, but every time the loop wakes it takes a
+ * processor from one of them. */
+void sv_pool_moderate(uv_prepare_t *before_poll)
+{
+    struct sv_pool *pool = before_poll->data;
+    struct timespec rest = { 0 };
+
+    if (!atomic_load(&pool->has_work))
+        return;
+    pthread_mutex_lock(&pool->mutex);
+    rest.tv_nsec = (long)(sv_sched_drain_ns(pool->sched) / BACKLOG_PER_REST);
+    pthread_mutex_unlock(&pool->mutex);
+    if (rest.tv_nsec > LONGEST_REST_NS)
+        rest.tv_nsec = LONGEST_REST_NS;
+    if (rest.tv_nsec > SHORTEST_REST_NS)
+        (void)nanosleep(&rest, NULL);
+}
+
 void sv_pool_pass_on(void *arg)
 {
     struct sv_pool *pool = arg;
