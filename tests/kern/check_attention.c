@@ -26,7 +26,7 @@ static double score(const struct al_attention *a, size_t i, size_t j)
 /* Result `c` of query i. */
 static double mixed(const struct al_attention *a, size_t i, size_t c)
 {
-    double top = -INFINITY, sum = 0, result = 0;
+    double top = -HUGE_VAL, sum = 0, result = 0;
 
     for (size_t j = 0; j < a->n_keys; j++)
         top = fmax(top, score(a, i, j));
