@@ -147,6 +147,36 @@ AL_INLINE vec v_act(vec x, const struct al_post *post)
     return x;
 }
 
+/* y = act(x) along a vector, decided upon once; y may be x. */
+AL_INLINE void act_along(const struct al_post *post, size_t n, const float *x, float *y)
+{
+    for (size_t i = 0; i < n; i += AL_BLOCK) {
+        const ptrdiff_t left = (ptrdiff_t)(n - i);
+
+        v_store_some(y + i, left, v_act(v_load_some(x + i, left, v_zero()), post));
+    }
+}
+
+static void v_act_along(const struct al_post *post, size_t n, const float *x, float *y)
+{
+#define CASE(name)                                                                     \
+    case AL_CONV_ACT_##name:                                                           \
+        act_along(&(struct al_post){ AL_CONV_ACT_##name, post->a, post->b }, n, x, y); \
+        break
+    switch (post->act) {
+        CASE(NONE);
+        CASE(RELU);
+        CASE(CLIP);
+        CASE(LEAKY_RELU);
+        CASE(HARD_SWISH);
+        CASE(SIGMOID);
+        CASE(TANH);
+        CASE(GELU);
+        CASE(GELU_TANH);
+    }
+#undef CASE
+}
+
 /* The activations that are a clamp are done while results are still in registers. */
 struct clamp {
     float lo, hi;

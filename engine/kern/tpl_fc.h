@@ -142,11 +142,11 @@ static void fc_pack_columns(size_t n_in, size_t n_out, const float *weights,
 /* Rows x blocks of outputs held in registers, for one chunk of inputs. */
 struct fc_part {
     size_t first_in, n_in, lanes; /* lanes: from input to input of w */
-    const float *w;               /* first block's, of the chunk's first input */
+    const float *w;               /* the tile's, from the chunk's first input on */
     const float *const *x;        /* the rows */
-    const float *bias;            /* first block's; NULL: y holds the sums so far */
+    const float *bias;            /* the tile's; NULL: y holds the sums so far */
     float *const *y;              /* the rows */
-    size_t at;                    /* of the first block in y's rows */
+    size_t at;                    /* first lane of the blocks */
 };
 
 AL_INLINE void fc_kernel(const int rows, const int blocks, const struct fc_part *f)
@@ -159,9 +159,10 @@ AL_INLINE void fc_kernel(const int rows, const int blocks, const struct fc_part 
         y[r] = f->y[r] + f->at;
     AL_UNROLL
     for (int i = 0; i < rows * blocks; i++)
-        acc[i] = v_load((f->bias ? f->bias : y[i / blocks]) + i % blocks * AL_BLOCK);
+        acc[i] =
+            v_load((f->bias ? f->bias + f->at : y[i / blocks]) + i % blocks * AL_BLOCK);
     for (size_t i = 0; i < f->n_in; i++) {
-        const float *w = f->w + i * f->lanes;
+        const float *w = f->w + f->at + i * f->lanes;
         AL_UNROLL
         for (int r = 0; r < rows; r++) {
             const vec x = v_set1(f->x[r][f->first_in + i]);
@@ -216,13 +217,8 @@ static void fc_bias(const struct al_fc *f, size_t first, size_t n, float *bias)
 /* Activates `n` sums and stores them; y may be sums. */
 static void fc_store(const struct al_fc *f, size_t n, const float *sums, float *y)
 {
-    if (y == sums && f->post.act == AL_CONV_ACT_NONE)
-        return;
-    for (size_t k = 0; k < n; k += AL_BLOCK) {
-        const ptrdiff_t left = (ptrdiff_t)(n - k);
-
-        v_store_some(y + k, left, v_act(v_load_some(sums + k, left, v_zero()), &f->post));
-    }
+    if (y != sums || f->post.act != AL_CONV_ACT_NONE)
+        v_act_along(&f->post, n, sums, y);
 }
 
 /* `n` dot products: y[k] += x . w's row k. `end` holds the inputs past the last whole 16,
@@ -304,18 +300,15 @@ static void fc_dots(const struct al_fc *f, size_t dots, size_t row, const float 
 }
 
 /* `rows` rows at most FC_GROUP, one chunk of inputs, all lanes of the tile. */
-static void fc_rows(const struct fc_part *chunk, size_t rows)
+static void fc_rows(struct fc_part *chunk, size_t rows)
 {
     size_t step = rows == 1 ? FC_ROW_BLOCKS : FC_GROUP_BLOCKS;
-    struct fc_part part = *chunk;
 
-    for (size_t k = 0; k < part.lanes; k += step * AL_BLOCK) {
-        while (k + step * AL_BLOCK > part.lanes)
+    for (size_t k = 0; k < chunk->lanes; k += step * AL_BLOCK) {
+        while (k + step * AL_BLOCK > chunk->lanes)
             step /= 2;
-        part.w = chunk->w + k;
-        part.bias = chunk->bias ? chunk->bias + k : NULL;
-        part.at = k;
-        fc_kernels[rows][step](&part);
+        chunk->at = k;
+        fc_kernels[rows][step](chunk);
     }
 }
 

@@ -13,7 +13,6 @@
 #define STRIDE 16 /* elements a step */
 
 enum vector_kind {
-    VECTOR_ACT,
     VECTOR_ADD,
     VECTOR_MUL,
     VECTOR_SCALE
@@ -40,7 +39,7 @@ AL_INLINE void vector(enum vector_kind kind, const struct al_post *post, size_t 
 
 static void activate_vector(struct al_post post, size_t n, const float *x, float *y)
 {
-    vector(VECTOR_ACT, &post, n, x, NULL, y);
+    v_act_along(&post, n, x, y);
 }
 
 static void add_vector(struct al_post post, size_t n, const float *x, const float *z,
@@ -104,16 +103,21 @@ AL_INLINE void chains_add(struct chains *c, size_t at, vec v)
         chains_settle(c);
 }
 
+/* By halves, down to one. */
 AL_INLINE double chains_sum(struct chains *c)
 {
-    double sums[STRIDE];
+    typedef double half __attribute__((vector_size(32)));
 
     chains_settle(c);
-    memcpy(sums, c->of, sizeof(sums));
-    for (size_t half = STRIDE / 2; half > 0; half /= 2)
-        for (size_t i = 0; i < half; i++)
-            sums[i] += sums[i + half];
-    return sums[0];
+#if AL_BLOCK == 16
+    const dvec d = c->of[0] + c->of[1];
+    const half h = __builtin_shufflevector(d, d, 0, 1, 2, 3) +
+                   __builtin_shufflevector(d, d, 4, 5, 6, 7);
+#else
+    const half h = (c->of[0] + c->of[2]) + (c->of[1] + c->of[3]);
+#endif
+
+    return (h[0] + h[2]) + (h[1] + h[3]);
 }
 
 /* A chain for each column. */
