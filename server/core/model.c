@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define REMEMBERED 512 /* requests, and then half of them */
+
 struct sv_model *sv_model_new(const struct sv_model_params *p)
 {
     struct sv_model *m = calloc(1, sizeof(*m));
@@ -59,6 +61,17 @@ void sv_model_inherit(struct sv_model *m, const struct sv_model *old)
     m->counters = sv_model_counters_ref(old->counters);
 }
 
+/* Halves the counts again and again, so that they tell of the last requests: how many rows
+ * requests bring and how far those go changes with the clients. */
+void sv_model_passed(struct sv_model *m, size_t step, size_t n)
+{
+    m->steps[step].n_passed += n;
+    if (m->steps[0].n_passed < REMEMBERED)
+        return;
+    for (size_t i = 0; i <= m->n_stages; i++)
+        m->steps[i].n_passed /= 2;
+}
+
 static size_t step_max_batch(const struct sv_model *m, size_t step)
 {
     return step == 0 ? 1 : m->max_batch;
@@ -66,13 +79,13 @@ static size_t step_max_batch(const struct sv_model *m, size_t step)
 
 uint64_t sv_model_entry_ns(const struct sv_model *m, size_t step)
 {
-    double started = (double)m->steps[step].n_done;
+    double started = (double)m->steps[step].n_passed;
     double ns = 0;
 
     for (size_t i = step; i <= m->n_stages; i++) {
         const struct sv_step *st = &m->steps[i];
         size_t batch = sv_cost_worthwhile(&st->cost, step_max_batch(m, i));
-        double reach = i == step ? 1 : started > 0 ? (double)st->n_done / started : 1;
+        double reach = i == step ? 1 : started > 0 ? (double)st->n_passed / started : 1;
         ns += reach * (double)sv_cost_ns(&st->cost, batch) / (double)batch;
     }
     return (uint64_t)ns;

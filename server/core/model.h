@@ -37,7 +37,7 @@ struct sv_step {
     struct sv_cost cost;  /* of runs without help */
     struct sv_help help;
     size_t n_running;           /* jobs that workers have taken */
-    uint64_t n_done;            /* entries that went through */
+    uint64_t n_passed;          /* entries that went through of late */
     uint64_t waiting_ns;        /* since when nothing was taken from the queue */
     uint32_t by_span[SV_SPANS]; /* entries in the queue */
 };
@@ -73,8 +73,10 @@ bool sv_model_is_last(struct sv_model *m);
  * as many stages. */
 void sv_model_inherit(struct sv_model *m, const struct sv_model *old);
 
+/* `n` entries have gone through `step`. */
+void sv_model_passed(struct sv_model *m, size_t step, size_t n);
 /* Worker time one more entry of `step` will probably take until it leaves the model: what
- * the step costs per row, and each later step as often as rows have reached it. */
+ * the step costs per row, and each later step as often as rows have reached it of late. */
 uint64_t sv_model_entry_ns(const struct sv_model *m, size_t step);
 
 #endif

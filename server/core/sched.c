@@ -275,7 +275,7 @@ void sv_sched_finish(struct sv_sched *s, struct sv_job *job, uint64_t elapsed_ns
     m->virtual_ns += elapsed_ns;
     m->virtual_ns -= job->charged_ns;
     st->n_running--;
-    st->n_done += job->n;
+    sv_model_passed(m, (size_t)(st - m->steps), job->n);
     s->n_working--;
     s->n_helping -= job->n_helpers;
     if (job->kind == SV_JOB_DECODE)

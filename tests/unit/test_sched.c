@@ -103,6 +103,48 @@ static void who_would_come_too_late_is_refused_at_once(void **state)
     world_done(&w, m);
 }
 
+/* `n` requests, one after the other, of `n_rows` rows each. */
+static void serve(struct world *w, struct sv_model *m, size_t n, uint32_t n_rows)
+{
+    struct sv_job job = { 0 };
+    struct sv_request r;
+
+    while (n-- > 0) {
+        submit_new(w, &r, m);
+        expect(w, &job, SV_JOB_DECODE, 0, 1);
+        assert_int_equal(sv_sched_reserve(w->sched, &r, n_rows, 0), AL_OK);
+        decode(w, &job, 0);
+        expect(w, &job, SV_JOB_STAGE, 0, n_rows);
+        run(w, &job, n_rows * 10 * MS, ~0U);
+        assert_ptr_equal(answered(w), &r);
+        put_away(w, &r);
+    }
+}
+
+static void what_requests_brought_long_ago_refuses_nobody(void **state)
+{
+    struct sv_model *m = model_new("m", 1, 32);
+    struct world w = world_new(1);
+    struct sv_request r[3];
+
+    (void)state;
+    teach(m, 1, 0, 10 * MS);
+    serve(&w, m, 5000, 32);
+    assert_int_equal(try(&w, &r[0], m, 100, 4), AL_OK);
+    assert_int_equal(try(&w, &r[1], m, 100, 4), AL_OVERLOADED); /* 320 ms by experience */
+    sv_request_done(&r[1]);
+    assert_true(sv_sched_cancel(w.sched, &r[0], w.now));
+    put_away(&w, &r[0]);
+    serve(&w, m, 3000, 1);
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(try(&w, &r[i], m, 100, 4), AL_OK);
+    for (size_t i = 0; i < 3; i++) {
+        assert_true(sv_sched_cancel(w.sched, &r[i], w.now));
+        put_away(&w, &r[i]);
+    }
+    world_done(&w, m);
+}
+
 static void bytes_are_bounded_until_they_are_freed(void **state)
 {
     struct sv_model *m = model_new("m", 1, 32);
@@ -362,6 +404,7 @@ int main(void)
         cmocka_unit_test(a_row_leaves_at_the_exit_that_let_it_go),
         cmocka_unit_test(a_full_queue_refuses_and_says_when_to_come_back),
         cmocka_unit_test(who_would_come_too_late_is_refused_at_once),
+        cmocka_unit_test(what_requests_brought_long_ago_refuses_nobody),
         cmocka_unit_test(bytes_are_bounded_until_they_are_freed),
         cmocka_unit_test(rows_found_by_the_decoder_must_fit_too),
         cmocka_unit_test(a_request_too_large_for_the_queue_is_counted_once),
