@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <uv.h>
 
 #include "server/app/versions.h"
 #include "server/app/warmup.h"
@@ -61,7 +60,7 @@ static enum al_status load_version(const struct sv_load *l, const char *dir,
 {
     const struct pk_load_params params = { .precision = l->precision,
                                            .cpu_mask = l->cpu_mask,
-                                           .now_ns = uv_hrtime,
+                                           .now_ns = sv_thread_ns,
                                            .max_threads = sv_pool_team_threads(l->pool) };
     struct pk_package *package = NULL;
     struct sv_served *served = NULL;

@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <uv.h>
+#include <time.h>
 
 #include "server/proto/served.h"
 
@@ -40,16 +40,24 @@ static enum al_status prepare(struct warmup *w, struct al_error *err)
     return al_workspace_reserve(w->ws, w->m, err);
 }
 
+uint64_t sv_thread_ns(void)
+{
+    struct timespec t = { 0 };
+
+    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (uint64_t)t.tv_sec * 1000000000U + (uint64_t)t.tv_nsec;
+}
+
 /* Runs all stages for `n` rows; the time that took. */
 static uint64_t run(struct warmup *w, size_t n, bool observe)
 {
-    uint64_t start_ns = uv_hrtime(), before_ns = start_ns;
+    uint64_t start_ns = sv_thread_ns(), before_ns = start_ns;
 
     for (size_t k = 0; k < al_model_n_stages(w->m); k++) {
         uint64_t now_ns;
 
         al_stage_run(w->m, w->ws, k, n, w->rows, NULL);
-        now_ns = uv_hrtime();
+        now_ns = sv_thread_ns();
         if (observe)
             sv_cost_observe(&w->served->steps[k + 1].cost, n, now_ns - before_ns);
         before_ns = now_ns;

@@ -10,6 +10,19 @@
 #include "server/app/warmup.h"
 #include "server/proto/served.h"
 
+static uint64_t lost_ns; /* whenever somebody looks at the clock */
+
+uint64_t __real_uv_hrtime(void);
+uint64_t __wrap_uv_hrtime(void);
+
+uint64_t __wrap_uv_hrtime(void)
+{
+    static uint64_t lost_so_far_ns;
+
+    lost_so_far_ns += lost_ns;
+    return __real_uv_hrtime() + lost_so_far_ns;
+}
+
 static struct sv_model *load(const char *folder)
 {
     const struct pk_load_params p = { .precision = AL_N_PRECISIONS,
@@ -45,10 +58,24 @@ static void the_scheduler_knows_what_a_new_models_stages_cost(void **state)
     sv_model_unref(m);
 }
 
+static void time_without_a_processor_is_no_cost(void **state)
+{
+    struct sv_model *m = load(MODELS "/fashion-blenet");
+
+    (void)state;
+    lost_ns = UINT64_C(1000000000000);
+    assert_int_equal(sv_warm_up(m, NULL), AL_OK);
+    lost_ns = 0;
+    for (size_t k = 1; k <= m->n_stages; k++)
+        assert_in_range(sv_cost_ns(&m->steps[k].cost, 1), 1, UINT64_C(999999999999));
+    sv_model_unref(m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_scheduler_knows_what_a_new_models_stages_cost),
+        cmocka_unit_test(time_without_a_processor_is_no_cost),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
