@@ -51,8 +51,11 @@ static json_t *latin_1(const char *s)
 
 json_t *tl_json_text(const char *s)
 {
-    json_t *value = s ? json_string(s) : json_null();
+    json_t *value;
 
+    if (!s)
+        return json_null();
+    value = json_string(s);
     return value ? value : latin_1(s);
 }
 
