@@ -23,18 +23,22 @@
 void *sv_handler_request_line(void *cls, const char *uri, struct MHD_Connection *mhd)
 {
     struct sv_net *net = cls;
-    struct sv_exchange *x = malloc(sizeof(*x)); /* calloc would pass by malloc's cache */
+    struct sv_conn *c = sv_conn_of(mhd);
+    char *copy = c ? strdup(uri) : NULL;
+    struct sv_exchange *x =
+        copy ? malloc(sizeof(*x)) : NULL; /* calloc would pass by malloc's cache */
 
     net->progress++;
-    if (!x)
+    if (!x) {
+        free(copy);
         return NULL;
+    }
     *x = (struct sv_exchange){ .net = net,
                                .mhd = mhd,
-                               .conn = sv_conn_of(mhd),
-                               .uri = strdup(uri),
+                               .conn = c,
+                               .uri = copy,
                                .start_ns = uv_hrtime() };
-    if (x->conn)
-        sv_conn_enter(x->conn, SV_PHASE_HEADERS);
+    sv_conn_enter(c, SV_PHASE_HEADERS);
     net->counts.exchanges_open++;
     return x;
 }
@@ -226,7 +230,7 @@ enum MHD_Result sv_handler(void *cls, struct MHD_Connection *mhd, const char *pa
 
     (void)cls;
     (void)mhd;
-    if (!x || !x->conn || !x->uri)
+    if (!x)
         return MHD_NO; /* out of memory at the request line */
     if (x->state == SV_EXCHANGE_LINE)
         return on_headers(x, path, method, version);
@@ -272,10 +276,8 @@ void sv_handler_completed(void *cls, struct MHD_Connection *mhd, void **con_cls,
         net->counts.answers[x->reply.status]++;
     if (net->p.finished)
         net->p.finished(net->p.user, x, code == MHD_REQUEST_TERMINATED_COMPLETED_OK);
-    if (x->conn) {
-        x->conn->parked = NULL;
-        sv_conn_enter(x->conn, SV_PHASE_IDLE);
-    }
+    x->conn->parked = NULL;
+    sv_conn_enter(x->conn, SV_PHASE_IDLE);
     x->mhd = NULL;
     x->conn = NULL;
     if (x->state != SV_EXCHANGE_PARKED)

@@ -49,10 +49,21 @@ static void flush(void *user)
 static void finished(void *user, const struct sv_exchange *x, bool sent)
 {
     struct scene *s = user;
+    char client[64];
 
-    (void)x;
+    assert_string_equal(sv_exchange_client(x, client, sizeof(client)), "127.0.0.1");
     s->n_finished++;
     s->n_sent += sent;
+}
+
+static bool memory_is_short;
+
+void *__real_calloc(size_t n, size_t size);
+void *__wrap_calloc(size_t n, size_t size);
+
+void *__wrap_calloc(size_t n, size_t size)
+{
+    return memory_is_short ? NULL : __real_calloc(n, size);
 }
 
 static void complain(void *user, const char *text)
@@ -338,6 +349,24 @@ static void long_headers_are_read_while_another_lingers(void **state)
     (void)close(second);
 }
 
+static bool one_is_closed(const struct scene *s)
+{
+    return s->net->counts.connections_total == 1 && s->net->counts.connections_open == 0;
+}
+
+static void a_connection_there_is_no_memory_for_is_closed(void **state)
+{
+    struct scene *s = *state;
+    int fd = open_client(s, POST);
+
+    memory_is_short = true;
+    run_until(s, one_is_closed);
+    memory_is_short = false;
+    assert_int_equal(s->n_parked, 0);
+    assert_int_equal(s->n_finished, 0);
+    (void)close(fd);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -350,6 +379,7 @@ int main(void)
         TEST(a_request_behind_one_that_waits_waits_for_its_turn),
         TEST(a_request_that_comes_while_one_lingers_is_read_after_it),
         TEST(long_headers_are_read_while_another_lingers),
+        TEST(a_connection_there_is_no_memory_for_is_closed),
 #undef TEST
     };
 
