@@ -1,7 +1,5 @@
 #include "server/proto/text.h"
 
-#include <inttypes.h>
-#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -147,12 +145,4 @@ void sv_text_json(struct sv_text *t, const char *s, size_t size)
         done += n ? n : 1;
     }
     sv_text_bytes(t, "\"", 1);
-}
-
-void sv_text_number(struct sv_text *t, double v, int digits)
-{
-    if (!isfinite(v))
-        sv_text_str(t, "null");
-    else
-        sv_text_printf(t, "%.*g", digits, v);
 }
