@@ -61,8 +61,8 @@ void sv_model_inherit(struct sv_model *m, const struct sv_model *old)
     m->counters = sv_model_counters_ref(old->counters);
 }
 
-/* Halves the counts again and again, so that they tell of the last requests: how many rows
- * requests bring and how far those go changes with the clients. */
+/* Halves the counts again and again, so that they tell of the last requests: how many
+ * rows requests bring and how far those go changes with the clients. */
 void sv_model_passed(struct sv_model *m, size_t step, size_t n)
 {
     m->steps[step].n_passed += n;

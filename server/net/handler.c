@@ -33,11 +33,9 @@ void *sv_handler_request_line(void *cls, const char *uri, struct MHD_Connection 
         free(copy);
         return NULL;
     }
-    *x = (struct sv_exchange){ .net = net,
-                               .mhd = mhd,
-                               .conn = c,
-                               .uri = copy,
-                               .start_ns = uv_hrtime() };
+    *x = (struct sv_exchange){
+        .net = net, .mhd = mhd, .conn = c, .uri = copy, .start_ns = uv_hrtime()
+    };
     sv_conn_enter(c, SV_PHASE_HEADERS);
     net->counts.exchanges_open++;
     return x;

@@ -58,6 +58,7 @@ static void finished(void *user, const struct sv_exchange *x, bool sent)
 
 static bool memory_is_short;
 
+/* NOLINTBEGIN(bugprone-reserved-identifier): names the linker prescribes */
 void *__real_calloc(size_t n, size_t size);
 void *__wrap_calloc(size_t n, size_t size);
 
@@ -65,6 +66,7 @@ void *__wrap_calloc(size_t n, size_t size)
 {
     return memory_is_short ? NULL : __real_calloc(n, size);
 }
+/* NOLINTEND(bugprone-reserved-identifier) */
 
 static void complain(void *user, const char *text)
 {
