@@ -89,45 +89,6 @@ void pk_file_forget(void *arg, const void *bytes, size_t n)
         (void)madvise((void *)begin, end - begin, MADV_DONTNEED);
 }
 
-static bool write_all(int fd, const char *data, size_t size)
-{
-    while (size > 0) {
-        ssize_t n = write(fd, data, size);
-
-        if (n < 0 && errno != EINTR)
-            return false;
-        data += n > 0 ? n : 0;
-        size -= n > 0 ? (size_t)n : 0;
-    }
-    return fsync(fd) == 0;
-}
-
-enum al_status pk_file_replace(const char *path, const void *data, size_t size,
-                               struct al_error *err)
-{
-    char *temporary = NULL;
-    enum al_status s = AL_OK;
-    bool written;
-    int fd;
-
-    if (asprintf(&temporary, "%s.XXXXXX", path) < 0)
-        return al_fail(err, AL_NO_MEMORY, "writing %s", path);
-    fd = mkostemp(temporary, O_CLOEXEC);
-    if (fd < 0) {
-        s = fail_errno(err, "cannot write", path);
-        free(temporary);
-        return s;
-    }
-    written = write_all(fd, data, size) && fchmod(fd, 0644) == 0;
-    written = close(fd) == 0 && written;
-    if (!written || rename(temporary, path) != 0) {
-        s = fail_errno(err, "cannot write", path);
-        (void)unlink(temporary);
-    }
-    free(temporary);
-    return s;
-}
-
 void pk_sha256(const void *data, size_t size, char ret[65])
 {
     struct sha256_ctx ctx;

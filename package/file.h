@@ -10,9 +10,6 @@
  * AL_NOT_FOUND: there is none. Errors name the path. */
 AL_MUST_CHECK enum al_status pk_file_read(const char *path, size_t max_bytes, char **ret,
                                           size_t *ret_size, struct al_error *err);
-/* Replaces a file in one step: a reader sees the old one or the new one, whole. */
-AL_MUST_CHECK enum al_status pk_file_replace(const char *path, const void *data,
-                                             size_t size, struct al_error *err);
 /* Gives whole pages of what was read back to the system; they hold zeros from then on. To
  * be al_model_params.forget; `arg` is not used. */
 void pk_file_forget(void *arg, const void *bytes, size_t n);

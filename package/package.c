@@ -371,17 +371,24 @@ void pk_package_free(struct pk_package *p)
     free(p);
 }
 
+char *pk_policy_path(const struct pk_package *p)
+{
+    char path[MAX_PATH];
+
+    return strdup(versioned_path_of(p, "policy.json", path));
+}
+
 enum al_status pk_policy_write(const struct pk_package *p, const struct al_policy *policy,
-                               struct al_error *err)
+                               FILE *f, struct al_error *err)
 {
     struct pk_policy_model m = policy_model(p);
-    char path[MAX_PATH], *text;
+    char *text;
     size_t size;
     enum al_status s = pk_policy_format(policy, &m, &text, &size, err);
 
     if (s != AL_OK)
         return s;
-    s = pk_file_replace(versioned_path_of(p, "policy.json", path), text, size, err);
+    (void)fwrite(text, 1, size, f);
     free(text);
-    return s;
+    return AL_OK;
 }

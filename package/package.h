@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "engine/engine.h"
 #include "package/image.h"
@@ -50,9 +51,11 @@ void pk_package_free(struct pk_package *p);
 /* Version numbers under `dir`, ascending, into a malloc'ed array. */
 AL_MUST_CHECK enum al_status pk_package_versions(const char *dir, uint32_t **ret,
                                                  size_t *ret_n, struct al_error *err);
-/* Writes <dir>/<version>/policy.json, atomically (temporary file, rename). */
+/* <dir>/<version>/policy.json, malloc'ed; NULL without memory. */
+char *pk_policy_path(const struct pk_package *p);
+/* Writes what that file is to hold. Whether all of it arrived ferror() and fclose() tell. */
 AL_MUST_CHECK enum al_status pk_policy_write(const struct pk_package *p,
-                                             const struct al_policy *policy,
+                                             const struct al_policy *policy, FILE *f,
                                              struct al_error *err);
 
 #endif

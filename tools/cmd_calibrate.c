@@ -2,10 +2,12 @@
  * not trained on, and writes it to policy.json. */
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "tools/commands.h"
 #include "tools/feed.h"
 #include "tools/model.h"
+#include "tools/output.h"
 #include "tools/parallel.h"
 #include "tools/report.h"
 #include "tools/survey.h"
@@ -155,9 +157,24 @@ static struct al_ladder_params params_of(const struct values *v)
                                       .max_loss = v->levels.v };
 }
 
+static enum al_status open_policy(const struct pk_package *pkg, struct tl_output *ret,
+                                  struct al_error *err)
+{
+    char *path = pk_policy_path(pkg);
+
+    if (!path)
+        return al_fail(err, AL_NO_MEMORY, "policy of %s", pkg->name);
+    const enum al_status s = tl_output_open(path, ret, err);
+
+    free(path);
+    return s;
+}
+
+/* `out` is open unless nothing is to be written. */
 static enum al_status certify(const struct values *v, const struct pk_package *pkg,
                               const struct tl_survey *survey,
-                              const struct tl_costs *costs, struct al_error *err)
+                              const struct tl_costs *costs, struct tl_output *out,
+                              struct al_error *err)
 {
     const struct al_ladder_data data = tl_survey_data(survey, costs);
     const struct al_ladder_params params = params_of(v);
@@ -168,7 +185,9 @@ static enum al_status certify(const struct values *v, const struct pk_package *p
         return s;
     tl_survey_identify(survey, pkg, policy.calibration_id);
     if (!v->dry_run)
-        s = pk_policy_write(pkg, &policy, err);
+        s = pk_policy_write(pkg, &policy, out->file, err);
+    if (s == AL_OK && !v->dry_run)
+        s = tl_output_commit(out, err);
     return s == AL_OK ? report(v, pkg, survey, costs, &policy, err) : s;
 }
 
@@ -178,15 +197,19 @@ static enum al_status calibrate(const struct values *v, const struct pk_package 
     struct tl_survey survey = { .n_rows = 0 };
     struct tl_costs costs = { .full = 0 };
     struct tl_data *data = NULL;
+    struct tl_output out = { .file = NULL };
     enum al_status s = tl_feed_open(pkg, v->data, v->limit, &data, err);
 
+    if (s == AL_OK && !v->dry_run)
+        s = open_policy(pkg, &out, err); /* what cannot be written shows early */
     if (s == AL_OK)
         s = tl_survey_run(pkg, data, al_score_find(v->score), tl_usable_cpus(), &survey,
                           err);
     if (s == AL_OK)
         s = tl_costs_measure(pkg, data, v->seconds, &costs, err);
     if (s == AL_OK)
-        s = certify(v, pkg, &survey, &costs, err);
+        s = certify(v, pkg, &survey, &costs, &out, err);
+    tl_output_drop(&out);
     tl_survey_done(&survey);
     tl_data_free(data);
     return s;

@@ -7,6 +7,7 @@
 
 #include "tools/commands.h"
 #include "tools/options.h"
+#include "tools/output.h"
 #include "tools/printable.h"
 
 enum {
@@ -98,6 +99,7 @@ int main(int argc, char **argv)
 
     if (!values)
         return FAILED;
+    tl_output_tidy_on_signals();
     const int status = run_command(c, argc - 1, argv + 1, values);
 
     free(values);

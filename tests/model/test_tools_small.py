@@ -7,10 +7,12 @@ Exits 77 (skipped) without python3-onnx.
 import json
 import os
 import pathlib
+import signal
 import struct
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 try:
@@ -164,6 +166,28 @@ class Small(unittest.TestCase):
         self.fail_with(1, "1.png", "evaluate", self.package, "--data", broken.parent, "--answers", answers)
         self.assertEqual(answers.read_text(), "of an earlier run")
         self.assertEqual([p.name for p in self.folder.glob("answers*")], ["answers"])
+
+    def test_an_interrupted_command_leaves_nothing(self):
+        policy = self.package / "1/policy.json"
+        answers = self.folder / "interrupted"
+        self.succeed("calibrate", self.package, "--data", self.seen, "--seconds", ".01")
+        held = policy.read_text()
+        for command, written in ((["calibrate"], policy), (["evaluate", "--answers", answers], answers)):
+            for number in (signal.SIGINT, signal.SIGTERM):
+                with self.subTest(command=command[0], signal=number):
+                    self.interrupt([*command, self.package, "--data", self.seen, "--seconds", "60"], written, number)
+        self.assertEqual(policy.read_text(), held)
+        self.assertFalse(answers.exists())
+
+    def interrupt(self, arguments, written, number):
+        """Sends the signal while the command works on the file `written`."""
+        process = subprocess.Popen([ALIGHT, *map(str, arguments)], stdout=subprocess.DEVNULL)
+        while not list(written.parent.glob(written.name + ".*")):
+            self.assertIsNone(process.poll())
+            time.sleep(.001)
+        process.send_signal(number)
+        self.assertEqual(process.wait(10), -number)
+        self.assertEqual(list(written.parent.glob(written.name + ".*")), [])
 
     def test_names_that_are_no_utf_8_are_reported(self):
         latin = os.fsdecode(os.fsencode(self.folder) + b"/caf\xe9.onnx")

@@ -6,10 +6,13 @@
 #include <cmocka.h>
 
 #include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "tools/output.h"
@@ -100,18 +103,87 @@ static void what_is_dropped_leaves_nothing(void **state)
     tl_output_drop(&o); /* again: nothing to do */
 }
 
-static void links_and_devices_are_written_in_place(void **state)
+static void links_are_followed_to_the_file_that_is_replaced(void **state)
 {
+    struct tl_output o;
     struct stat st;
 
     (void)state;
     write_file("file", "old");
     assert_int_equal(symlink("file", "link"), 0);
-    write_file("link", "through");
+    o = open_output("link");
+    (void)fputs("through", o.file);
+    (void)fflush(o.file);
+    assert_holds("file", "old");
+    assert_int_equal(tl_output_commit(&o, NULL), AL_OK);
     assert_holds("file", "through");
     assert_int_equal(lstat("link", &st), 0);
     assert_true(S_ISLNK(st.st_mode));
+}
+
+static void devices_and_open_descriptors_are_written_in_place(void **state)
+{
+    char path[32];
+    int fd;
+
+    (void)state;
     write_file("/dev/null", "gone");
+    write_file("file", "old");
+    fd = open("file", O_RDWR);
+    assert_true(fd >= 0);
+    (void)snprintf(path, sizeof(path), "/dev/fd/%d", fd);
+    write_file(path, "seen by who holds it");
+    assert_int_equal(lseek(fd, 0, SEEK_END), strlen("seen by who holds it"));
+    (void)close(fd);
+}
+
+/* A process that is ended by `signal` while it writes "file". */
+static int end_while_writing(int signal)
+{
+    int status = -1;
+    const pid_t child = fork();
+
+    if (child == 0) {
+        struct tl_output o = { .file = NULL };
+
+        tl_output_tidy_on_signals();
+        if (tl_output_open("file", &o, NULL) == AL_OK && fputs("half", o.file) >= 0 &&
+            fflush(o.file) == 0)
+            (void)raise(signal);
+        _exit(EXIT_SUCCESS);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    return status;
+}
+
+static void a_signal_that_ends_the_process_leaves_nothing(void **state)
+{
+    static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGPIPE };
+
+    (void)state;
+    write_file("file", "old");
+    const size_t n_files = count_files();
+
+    for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
+        const int status = end_while_writing(signals[i]);
+
+        assert_true(WIFSIGNALED(status));
+        assert_int_equal(WTERMSIG(status), signals[i]);
+        assert_holds("file", "old");
+        assert_int_equal(count_files(), n_files);
+    }
+}
+
+static void an_ignored_signal_stays_ignored(void **state)
+{
+    struct sigaction now;
+
+    (void)state;
+    (void)signal(SIGHUP, SIG_IGN); /* as nohup does */
+    tl_output_tidy_on_signals();
+    assert_int_equal(sigaction(SIGHUP, NULL, &now), 0);
+    assert_true(now.sa_handler == SIG_IGN);
+    (void)signal(SIGHUP, SIG_DFL);
 }
 
 static void failures_name_the_path(void **state)
@@ -134,7 +206,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_old_file_stays_until_the_new_one_is_whole),
         cmocka_unit_test(what_is_dropped_leaves_nothing),
-        cmocka_unit_test(links_and_devices_are_written_in_place),
+        cmocka_unit_test(links_are_followed_to_the_file_that_is_replaced),
+        cmocka_unit_test(devices_and_open_descriptors_are_written_in_place),
+        cmocka_unit_test(a_signal_that_ends_the_process_leaves_nothing),
+        cmocka_unit_test(an_ignored_signal_stays_ignored),
         cmocka_unit_test(failures_name_the_path),
     };
 

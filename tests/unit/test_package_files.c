@@ -133,21 +133,6 @@ static void files_are_bounded_and_regular(void **state)
     assert_int_equal(pk_file_read("/nonexistent", 4, &text, &size, &err), AL_NOT_FOUND);
 }
 
-static void a_file_is_replaced_whole(void **state)
-{
-    struct al_error err = { 0 };
-    char path[256], *text;
-    size_t size;
-
-    (void)snprintf(path, sizeof(path), "%s/p", (const char *)*state);
-    assert_int_equal(pk_file_replace(path, "old", 3, &err), AL_OK);
-    assert_int_equal(pk_file_replace(path, "newer", 5, &err), AL_OK);
-    assert_int_equal(pk_file_read(path, 10, &text, &size, &err), AL_OK);
-    assert_string_equal(text, "newer");
-    free(text);
-    assert_int_equal(pk_file_replace("/nonexistent/p", "x", 1, &err), AL_NOT_FOUND);
-}
-
 static void sha256_is_that_of_the_standard(void **state)
 {
     char digest[65];
@@ -169,8 +154,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_folder_without_versions_is_not_found,
                                         make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(files_are_bounded_and_regular, make_folder,
-                                        remove_folder),
-        cmocka_unit_test_setup_teardown(a_file_is_replaced_whole, make_folder,
                                         remove_folder),
         cmocka_unit_test(sha256_is_that_of_the_standard),
     };
