@@ -30,6 +30,23 @@ struct field_work {
     struct tl_survey *survey;
 };
 
+static void digest_picture(const struct tl_buffer *picture, uint32_t label, uint8_t *ret)
+{
+    const uint8_t number[4] = { (uint8_t)label, (uint8_t)(label >> 8),
+                                (uint8_t)(label >> 16), (uint8_t)(label >> 24) };
+    struct sha256_ctx sha;
+
+    sha256_init(&sha);
+    sha256_update(&sha, sizeof(number), number);
+    sha256_update(&sha, picture->size, picture->data);
+    sha256_digest(&sha, SHA256_DIGEST_SIZE, ret);
+}
+
+static int by_bytes(const void *a, const void *b)
+{
+    return memcmp(a, b, SHA256_DIGEST_SIZE);
+}
+
 static enum al_status survey_row(void *arg, size_t worker, size_t item,
                                  struct al_error *err)
 {
@@ -43,6 +60,7 @@ static enum al_status survey_row(void *arg, size_t worker, size_t item,
 
     if (s != AL_OK)
         return s;
+    digest_picture(&me->buf, label, survey->pictures + item * SHA256_DIGEST_SIZE);
     tl_runner_ask_all(me->runner, f->score, answers);
     for (uint32_t k = 0; k < survey->n_exits; k++) {
         const size_t at = item * survey->n_exits + k;
@@ -61,8 +79,9 @@ static enum al_status survey_init(struct tl_survey *s, size_t n_rows, size_t n_e
                              .n_exits = (uint32_t)n_exits,
                              .score = calloc(n_rows * n_exits, sizeof(*s->score)),
                              .top = calloc(n_rows * n_exits, sizeof(*s->top)),
-                             .correct = calloc(n_rows * n_exits, sizeof(*s->correct)) };
-    if (!s->score || !s->top || !s->correct)
+                             .correct = calloc(n_rows * n_exits, sizeof(*s->correct)),
+                             .pictures = calloc(n_rows, SHA256_DIGEST_SIZE) };
+    if (!s->score || !s->top || !s->correct || !s->pictures)
         return al_fail(err, AL_NO_MEMORY, "survey of %zu rows", n_rows);
     return AL_OK;
 }
@@ -91,6 +110,8 @@ enum al_status tl_survey_run(const struct pk_package *p, const struct tl_data *d
     free(surveyors);
     if (s != AL_OK)
         tl_survey_done(ret);
+    else
+        qsort(ret->pictures, ret->n_rows, SHA256_DIGEST_SIZE, by_bytes);
     return s;
 }
 
@@ -99,6 +120,7 @@ void tl_survey_done(struct tl_survey *s)
     free(s->score);
     free(s->top);
     free(s->correct);
+    free(s->pictures);
     memset(s, 0, sizeof(*s));
 }
 
@@ -114,14 +136,12 @@ double tl_survey_accuracy(const struct tl_survey *s, uint32_t k)
 void tl_survey_identify(const struct tl_survey *s, const struct pk_package *p,
                         char ret[65])
 {
-    const size_t n = s->n_rows * s->n_exits;
     uint8_t digest[SHA256_DIGEST_SIZE];
     struct sha256_ctx sha;
 
     sha256_init(&sha);
     sha256_update(&sha, strlen(p->model_sha256), (const uint8_t *)p->model_sha256);
-    sha256_update(&sha, n * sizeof(*s->score), (const uint8_t *)s->score);
-    sha256_update(&sha, n, s->correct);
+    sha256_update(&sha, s->n_rows * SHA256_DIGEST_SIZE, s->pictures);
     sha256_digest(&sha, sizeof(digest), digest);
     for (size_t i = 0; i < sizeof(digest); i++)
         (void)snprintf(ret + 2 * i, 3, "%02x", digest[i]);

@@ -13,9 +13,10 @@
 struct tl_survey {
     size_t n_rows;
     uint32_t n_exits;
-    float *score;     /* [n_rows][n_exits]; -INFINITY: kept out by the exit's gate */
-    uint32_t *top;    /* [n_rows][n_exits] most probable class; TL_NO_CLASS likewise */
-    uint8_t *correct; /* [n_rows][n_exits] */
+    float *score;      /* [n_rows][n_exits]; -INFINITY: kept out by the exit's gate */
+    uint32_t *top;     /* [n_rows][n_exits] most probable class; TL_NO_CLASS likewise */
+    uint8_t *correct;  /* [n_rows][n_exits] */
+    uint8_t *pictures; /* [n_rows][32] SHA-256 of each picture and its label, ascending */
 };
 
 /* Runs all samples through all exits on `n_threads` threads. */
@@ -27,8 +28,8 @@ void tl_survey_done(struct tl_survey *s);
 /* How often exit k alone would be right; a row its gate keeps out is not. */
 double tl_survey_accuracy(const struct tl_survey *s, uint32_t k);
 
-/* Names the evidence: 64 hexadecimal digits of the model and of what every exit said of
- * every row, in order. */
+/* Names the evidence: 64 hexadecimal digits of the model, pictures and labels, the same
+ * whatever the pictures' order, the processor, its kernels and their rounding. */
 void tl_survey_identify(const struct tl_survey *s, const struct pk_package *p,
                         char ret[65]);
 

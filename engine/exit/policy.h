@@ -67,7 +67,7 @@ struct al_policy {
     uint32_t n_calibration; /* rows the certificate rests on */
     uint32_t n_levels;      /* >= 1, ascending max_loss */
     struct al_level levels[AL_MAX_LEVELS];
-    char calibration_id[65]; /* hex digest naming data, model and outcome */
+    char calibration_id[65]; /* hex digest naming model and data */
 };
 
 /* Policy of an uncalibrated model: level 0 alone. */

@@ -71,12 +71,13 @@ def save_gated_package(folder):
     (folder / "labels.txt").write_text("bright\ndark\n")
 
 
-def save_pictures(folder, name, seed):
-    """An IDX pair, the dark half first."""
+def save_pictures(folder, name, seed, step=1):
+    """An IDX pair, the dark half first; last with `step` -1."""
     rng = numpy.random.default_rng(seed)
     labels = (numpy.arange(N_PICTURES) < N_PICTURES // 2).astype(numpy.uint8)
     low = numpy.where(labels == 1, 0, 200)[:, None]
-    pixels = (low + rng.integers(0, 50, (N_PICTURES, SIDE * SIDE))).astype(numpy.uint8)
+    pixels = (low + rng.integers(0, 50, (N_PICTURES, SIDE * SIDE))).astype(numpy.uint8)[::step]
+    labels = labels[::step]
     images = bytes([0, 0, 8, 3]) + struct.pack(">3I", N_PICTURES, SIDE, SIDE) + pixels.tobytes()
     (folder / f"{name}-images").write_bytes(images)
     (folder / f"{name}-labels").write_bytes(bytes([0, 0, 8, 1]) + struct.pack(">I", N_PICTURES) +
@@ -126,8 +127,10 @@ class Small(unittest.TestCase):
 
     def test_pictures_the_thresholds_were_chosen_on_are_told(self):
         self.succeed("calibrate", self.package, "--data", self.seen, "--seconds", ".01")
-        for data, told in ((self.seen, True), (self.unseen, False)):
-            arguments = "evaluate", self.package, "--data", data, "--seconds", ".01"
+        turned = save_pictures(self.folder, "turned", 1, -1)
+        for data, told in ((self.seen, True), (turned, True), (self.unseen, False)):
+            arguments = ("evaluate", self.package, "--data", data, "--seconds", ".01", "--precision", "strict",
+                         "--cpu-mask", "scalar")
             self.assertEqual(json.loads(self.succeed(*arguments, "--json"))["calibrated_on"], told)
             self.assertEqual("chosen on these very pictures" in self.succeed(*arguments), told)
 
