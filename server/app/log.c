@@ -36,14 +36,14 @@ static void add_text(struct sv_text *t, bool json, const char *key, const char *
     if (t->size > (json ? 1U : 0U))
         sv_text_str(t, json ? "," : " ");
     if (json)
-        sv_text_json(t, key, strlen(key));
+        sv_text_quote(t, key);
     else
         sv_text_str(t, key);
     sv_text_str(t, json ? ":" : "=");
     if (!json && is_plain(value))
         sv_text_str(t, value);
     else
-        sv_text_json(t, value, strlen(value));
+        sv_text_quote(t, value);
 }
 
 static void add_number(struct sv_text *t, bool json, const char *key, double value)

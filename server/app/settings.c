@@ -63,8 +63,7 @@ struct sv_decode_limits sv_decode_limits_of(const struct sv_config *c)
         .image = { .max_side = (uint32_t)c->max_image_side,
                    .max_pixels = c->max_image_pixels },
         .max_rows = c->max_request_rows,
-        .max_json_depth = c->max_json_depth,
-        .max_json_values = c->max_json_values,
+        .json = { .max_depth = c->max_json_depth, .max_values = c->max_json_values },
         .max_body_bytes = c->max_body_bytes,
         .max_deadline_ns = c->deadline_ms * NS_PER_MS,
     };

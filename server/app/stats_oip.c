@@ -74,7 +74,7 @@ static void put_exit(struct sv_text *t, const struct sv_model_view *v, size_t k)
     struct sv_timed total = { c->total_ns.count, c->total_ns.sum };
 
     sv_text_printf(t, "%s{\"index\":%zu,\"name\":", k ? "," : "", k);
-    sv_text_json(t, v->exit_names[k], strlen(v->exit_names[k]));
+    sv_text_quote(t, v->exit_names[k]);
     sv_text_printf(t,
                    ",\"inference_count\":%" PRIu64 ",\"forced_count\":%" PRIu64
                    ",\"execution_count\":%" PRIu64 ",",
@@ -107,7 +107,7 @@ static void put_model(struct sv_text *t, const struct sv_snapshot *s,
         n_runs += c->stage[k].run_ns.count;
     }
     sv_text_str(t, "{\"name\":");
-    sv_text_json(t, v->name, strlen(v->name));
+    sv_text_quote(t, v->name);
     sv_text_printf(t,
                    ",\"version\":\"%u\",\"last_inference\":%" PRIu64
                    ",\"inference_count\":%" PRIu64 ",\"execution_count\":%" PRIu64

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "server/core/model.h"
+#include "server/proto/base64.h"
 #include "server/proto/zip.h"
 
 struct sv_call *sv_call_new(struct sv_model *model, const struct sv_codec *codec)
@@ -87,6 +88,23 @@ enum al_status sv_call_image(const struct sv_call *c, const struct sv_decoder *d
         return al_fail(err, AL_INVALID, "model '%s' takes no images", m->name);
     return pk_image_to_tensor(data, size, &m->package->input, &d->limits.image,
                               sv_call_input(c, i), err);
+}
+
+enum al_status sv_call_base64_image(const struct sv_call *c, const struct sv_decoder *d,
+                                    size_t i, const char *text, size_t length,
+                                    struct al_error *err)
+{
+    uint8_t *image = malloc(SV_BASE64_BYTES(length));
+    enum al_status s;
+    size_t size;
+
+    if (!image)
+        return al_fail(err, AL_NO_MEMORY, "base64 of %zu characters", length);
+    s = sv_base64_decode(text, length, image, &size)
+            ? sv_call_image(c, d, i, image, size, err)
+            : al_fail(err, AL_INVALID, "not base64");
+    free(image);
+    return s;
 }
 
 const float *sv_call_probs(const struct sv_call *c, size_t i)
@@ -186,12 +204,8 @@ static const char *failure_text(const struct sv_call *c)
 
 static void encode_failure(struct sv_call *c)
 {
-    const char *text = failure_text(c);
-
     c->http_status = al_status_http(c->request.status);
-    sv_text_str(&c->answer, "{\"error\":");
-    sv_text_json(&c->answer, text, strlen(text));
-    sv_text_str(&c->answer, "}");
+    sv_text_error(&c->answer, failure_text(c));
 }
 
 void sv_call_encode(struct sv_call *c)

@@ -11,6 +11,7 @@
 
 #include "package/image.h"
 #include "server/core/request.h"
+#include "server/proto/json_doc.h"
 #include "server/proto/options.h"
 #include "server/proto/served.h"
 #include "server/proto/text.h"
@@ -21,8 +22,8 @@ struct sv_call;
 struct sv_decode_limits {
     struct pk_image_limits image;
     size_t max_rows;
-    size_t max_json_depth, max_json_values; /* 0 values: no limit */
-    size_t max_body_bytes;                  /* after decompression */
+    struct sv_json_limits json;
+    size_t max_body_bytes; /* after decompression */
     uint64_t max_deadline_ns;
 };
 
@@ -95,6 +96,11 @@ AL_MUST_CHECK enum al_status sv_call_image(const struct sv_call *c,
                                            const struct sv_decoder *d, size_t i,
                                            const void *data, size_t size,
                                            struct al_error *err);
+/* The same of `length` characters of base64. */
+AL_MUST_CHECK enum al_status sv_call_base64_image(const struct sv_call *c,
+                                                  const struct sv_decoder *d, size_t i,
+                                                  const char *text, size_t length,
+                                                  struct al_error *err);
 /* Probabilities row `i` was answered with. */
 const float *sv_call_probs(const struct sv_call *c, size_t i);
 

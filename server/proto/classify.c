@@ -8,7 +8,6 @@
 #include "server/proto/multipart.h"
 
 #define TOP_DEFAULT 5
-#define TOP_MAX     1000
 
 /* ---- in ---- */
 
@@ -76,14 +75,14 @@ static void put_label(struct sv_text *t, const struct sv_served *m, uint32_t cla
     const char *label = sv_served_label(m, class_index);
 
     if (label)
-        sv_text_json(t, label, strlen(label));
+        sv_text_quote(t, label);
     else
         sv_text_printf(t, "\"%u\"", class_index);
 }
 
 static void put_classes(struct sv_text *t, const struct sv_call *c, const float *probs)
 {
-    uint32_t best[TOP_MAX];
+    uint32_t best[SV_TOP_MAX];
     size_t top = top_of(c);
 
     sv_top_classes(probs, c->served->n_classes, top, best);
@@ -103,7 +102,7 @@ static void put_exit(struct sv_text *t, const struct sv_call *c, const struct sv
     const char *name = sv_served_exit_name(c->served, row->exit);
 
     sv_text_printf(t, ",\"exit\":{\"index\":%u,\"name\":", row->exit);
-    sv_text_json(t, name, strlen(name));
+    sv_text_quote(t, name);
     sv_text_printf(t, ",\"of\":%zu,\"score\":", c->served->n_exits);
     sv_text_number(t, (double)row->score, 9);
     sv_text_printf(t, ",\"forced\":%s}", row->forced ? "true" : "false");
@@ -148,7 +147,7 @@ static void encode(struct sv_call *c)
     struct sv_text *t = &c->answer;
 
     sv_text_str(t, "{\"model\":");
-    sv_text_json(t, c->served->name, strlen(c->served->name));
+    sv_text_quote(t, c->served->name);
     sv_text_printf(t, ",\"version\":\"%u\",\"predictions\":[", c->served->version);
     for (uint32_t i = 0; i < c->request.n_rows; i++) {
         sv_text_str(t, i ? ",{" : "{");
@@ -168,7 +167,7 @@ static void encode_torchserve(struct sv_call *c)
 {
     struct sv_text *t = &c->answer;
     const float *probs = sv_call_probs(c, 0);
-    uint32_t best[TOP_MAX];
+    uint32_t best[SV_TOP_MAX];
     size_t top = top_of(c);
 
     sv_top_classes(probs, c->served->n_classes, top, best);

@@ -24,8 +24,7 @@ struct sv_json_doc {
 
 struct sv_json_limits {
     size_t max_depth;
-    size_t
-        max_values; /* outside of those arrays, 0: any; jansson takes 80 bytes for each */
+    size_t max_values; /* outside of those arrays, each some 80 bytes; 0: any number */
 };
 
 /* `body` must outlive the document. What is beyond a limit is AL_INVALID (depth) or

@@ -19,7 +19,8 @@ static enum al_status read_parameter(struct sv_call *c, struct sv_oip *o, const 
     }
     if (strcmp(key, "deadline_us") == 0 || strcmp(key, "timeout") == 0) {
         if (!json_is_number(value) || json_number_value(value) < 0)
-            return al_fail(err, AL_INVALID, "parameter '%s': must be a number", key);
+            return al_fail(err, AL_INVALID,
+                           "parameter '%s': must be a number, at least 0", key);
         if (json_number_value(value) > 0) /* 0: none */
             c->options.deadline_ms = json_number_value(value) / US_PER_MS;
         return AL_OK;

@@ -2,8 +2,6 @@
 
 #include "server/proto/oip_state.h"
 
-#define TOP_MAX 1000
-
 /* ---- values ---- */
 
 static void put_u32(struct sv_text *t, uint32_t v)
@@ -30,9 +28,9 @@ static void put_classes(struct sv_text *t, const struct sv_call *c, size_t row,
                         uint32_t n_classes, bool binary, const char **comma)
 {
     const float *probs = sv_call_probs(c, row);
-    uint32_t best[TOP_MAX];
+    uint32_t best[SV_TOP_MAX];
 
-    n_classes = n_classes < TOP_MAX ? n_classes : TOP_MAX;
+    n_classes = n_classes < SV_TOP_MAX ? n_classes : SV_TOP_MAX;
     sv_top_classes(probs, c->served->n_classes, n_classes, best);
     for (uint32_t i = 0; i < n_classes; i++) {
         struct sv_text one = { 0 };
@@ -138,8 +136,7 @@ static void put_parameters(struct sv_text *t, const struct sv_call *c)
     if (!sv_served_has_exits(c->served) || c->request.n_rows != 1)
         return;
     sv_text_printf(t, ",\"parameters\":{\"exit\":%u,\"exit_name\":", row->exit);
-    sv_text_json(t, sv_served_exit_name(c->served, row->exit),
-                 strlen(sv_served_exit_name(c->served, row->exit)));
+    sv_text_quote(t, sv_served_exit_name(c->served, row->exit));
     sv_text_str(t, ",\"score\":");
     sv_text_number(t, (double)row->score, 9);
     sv_text_printf(t, ",\"forced\":%s", row->forced ? "true" : "false");
@@ -179,11 +176,11 @@ void sv_oip_write(struct sv_call *c)
     sv_text_str(t, "{");
     if (o->id) {
         sv_text_str(t, "\"id\":");
-        sv_text_json(t, o->id, strlen(o->id));
+        sv_text_quote(t, o->id);
         sv_text_str(t, ",");
     }
     sv_text_str(t, "\"model_name\":");
-    sv_text_json(t, c->served->name, strlen(c->served->name));
+    sv_text_quote(t, c->served->name);
     sv_text_printf(t, ",\"model_version\":\"%u\"", c->served->version);
     put_parameters(t, c);
     sv_text_str(t, ",\"outputs\":[");

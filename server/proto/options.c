@@ -4,17 +4,28 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct {
+struct option {
     const char *key;
     size_t offset;
     double low, high;
     bool whole;
-} options[] = {
+};
+
+static const struct option options[] = {
 #define X(key, low, high, whole, text) \
     { #key, offsetof(struct sv_options, key), low, high, whole },
     SV_OPTION_LIST(X)
 #undef X
 };
+
+/* NULL: no option of ours. */
+static const struct option *find(const char *key)
+{
+    for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
+        if (strcmp(options[i].key, key) == 0)
+            return &options[i];
+    return NULL;
+}
 
 struct sv_options sv_options_none(void)
 {
@@ -29,41 +40,31 @@ struct sv_options sv_options_none(void)
 enum al_status sv_options_set(struct sv_options *o, const char *key, double value,
                               struct al_error *err)
 {
-    for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
-        if (strcmp(options[i].key, key) != 0)
-            continue;
-        if (!(value >= options[i].low && value <= options[i].high))
-            return al_fail(err, AL_INVALID, "%s: %g is not between %g and %g", key, value,
-                           options[i].low, options[i].high);
-        if (options[i].whole && fabs(value - floor(value)) > 0)
-            return al_fail(err, AL_INVALID, "%s: %g is not a whole number", key, value);
-        memcpy((char *)o + options[i].offset, &value, sizeof(value));
-    }
-    return AL_OK;
-}
+    const struct option *option = find(key);
 
-static bool is_option(const char *key)
-{
-    for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
-        if (strcmp(options[i].key, key) == 0)
-            return true;
-    return false;
+    if (!option)
+        return AL_OK;
+    if (!(value >= option->low && value <= option->high))
+        return al_fail(err, AL_INVALID, "%s: %g is not between %g and %g", key, value,
+                       option->low, option->high);
+    if (option->whole && fabs(value - floor(value)) > 0)
+        return al_fail(err, AL_INVALID, "%s: %g is not a whole number", key, value);
+    memcpy((char *)o + option->offset, &value, sizeof(value));
+    return AL_OK;
 }
 
 enum al_status sv_options_set_text(struct sv_options *o, const char *key,
                                    const char *value, struct al_error *err)
 {
+    const char *text = value ? value : "";
     char *end;
+    double number = strtod(text, &end);
 
-    if (!is_option(key))
+    if (!find(key))
         return AL_OK;
-    if (!value || strspn(value, "0123456789.eE+-") != strlen(value) || *value == '\0')
-        return al_fail(err, AL_INVALID, "%s: '%.40s' is not a number", key,
-                       value ? value : "");
-    double number = strtod(value, &end);
-
-    if (*end != '\0')
-        return al_fail(err, AL_INVALID, "%s: '%.40s' is not a number", key, value);
+    /* strtod takes more for numbers than we do: spaces, hexadecimal, nan. */
+    if (*text == '\0' || *end != '\0' || text[strspn(text, "0123456789.eE+-")] != '\0')
+        return al_fail(err, AL_INVALID, "%s: '%.40s' is not a number", key, text);
     return sv_options_set(o, key, number, err);
 }
 

@@ -9,9 +9,11 @@
 #include "engine/engine.h"
 #include "package/package.h"
 
+#define SV_TOP_MAX 1000 /* classes of one answer */
+
 /* OPTION(key, lowest, highest, whole number, text) */
 #define SV_OPTION_LIST(X)                                                                \
-    X(top, 1, 1000, true, "classes in the answer, best first")                           \
+    X(top, 1, SV_TOP_MAX, true, "classes in the answer, best first")                     \
     X(max_loss, 0, 1, false, "accuracy that may be given up; 0: never leave early")      \
     X(threshold, 0, 1, false, "raw score at which to leave, without a certificate")      \
     X(min_exit, 0, AL_MAX_EXITS - 1, true, "first exit at which to leave")               \

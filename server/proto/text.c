@@ -146,3 +146,15 @@ void sv_text_json(struct sv_text *t, const char *s, size_t size)
     }
     sv_text_bytes(t, "\"", 1);
 }
+
+void sv_text_quote(struct sv_text *t, const char *s)
+{
+    sv_text_json(t, s, strlen(s));
+}
+
+void sv_text_error(struct sv_text *t, const char *why)
+{
+    sv_text_str(t, "{\"error\":");
+    sv_text_quote(t, why);
+    sv_text_str(t, "}");
+}

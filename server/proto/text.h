@@ -26,6 +26,9 @@ void sv_text_u64(struct sv_text *t, uint64_t v);
 /* `size` bytes as a JSON string, quotes included; bytes that are not UTF-8 become U+FFFD.
  */
 void sv_text_json(struct sv_text *t, const char *s, size_t size);
+void sv_text_quote(struct sv_text *t, const char *s); /* likewise, all of `s` */
+/* {"error": "…"}, the body of every refusal. */
+void sv_text_error(struct sv_text *t, const char *why);
 /* A number with `digits` significant digits; what JSON cannot say (NaN, infinity) becomes
  * null. */
 void sv_text_number(struct sv_text *t, double v, int digits);

@@ -1,11 +1,6 @@
 #include "server/proto/tfs.h"
 
-#include <stdlib.h>
-#include <string.h>
-
-#include "server/proto/base64.h"
 #include "server/proto/call.h"
-#include "server/proto/json_doc.h"
 #include "server/proto/json_numbers.h"
 #include "server/proto/tensor.h"
 
@@ -89,20 +84,11 @@ static enum al_status take_image(struct sv_call *c, const struct sv_decoder *d, 
                                  json_t *instance, struct al_error *err)
 {
     const json_t *text = base64_of(instance);
-    size_t length = json_string_length(text), size;
-    uint8_t *image;
-    enum al_status s;
 
-    if (!text || !json_is_string(text))
+    if (!json_is_string(text))
         return al_fail(err, AL_INVALID, "neither numbers nor {\"b64\": …}");
-    image = malloc(SV_BASE64_BYTES(length));
-    if (!image)
-        return al_fail(err, AL_NO_MEMORY, "base64");
-    s = sv_base64_decode(json_string_value(text), length, image, &size)
-            ? sv_call_image(c, d, i, image, size, err)
-            : al_fail(err, AL_INVALID, "not base64");
-    free(image);
-    return s;
+    return sv_call_base64_image(c, d, i, json_string_value(text),
+                                json_string_length(text), err);
 }
 
 static enum al_status take_images(struct sv_call *c, const struct sv_decoder *d,
@@ -125,9 +111,8 @@ static enum al_status decode(struct sv_call *c, const struct sv_decoder *d,
     struct sv_json_doc doc;
     const struct sv_json_span *span;
     const json_t *instances;
-    const struct sv_json_limits limits = { d->limits.max_json_depth,
-                                           d->limits.max_json_values };
-    enum al_status s = sv_json_doc_read(c->body, c->body_size, &limits, &doc, err);
+    enum al_status s =
+        sv_json_doc_read(c->body, c->body_size, &d->limits.json, &doc, err);
 
     if (s == AL_OK) {
         instances = json_object_get(doc.root, "instances");

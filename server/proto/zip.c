@@ -87,10 +87,9 @@ bool sv_zip(struct sv_text *t)
 bool sv_accepts_gzip(const char *accept_encoding)
 {
     const char *found = accept_encoding ? strcasestr(accept_encoding, "gzip") : NULL;
+    const char *weight = found ? strcasestr(found, "q=") : NULL;
 
-    if (!found)
-        return false;
-    found += strlen("gzip");
-    found += strspn(found, " ");
-    return !(found[0] == ';' && strstr(found, "q=0") && !strstr(found, "q=0."));
+    if (!found || !weight || weight > found + strcspn(found, ","))
+        return found; /* without a weight of its own */
+    return strtod(weight + strlen("q="), NULL) > 0;
 }

@@ -59,7 +59,7 @@ static double now_us(void)
 static double decode_once(struct sv_model *m, const struct sv_text *body)
 {
     const struct sv_decoder d = { .limits = { .max_rows = 1,
-                                              .max_json_depth = 100,
+                                              .json.max_depth = 100,
                                               .max_body_bytes = 1 << 20,
                                               .max_deadline_ns = 1000000000 },
                                   .reserve = reserve };

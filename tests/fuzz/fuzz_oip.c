@@ -47,8 +47,8 @@ static struct sv_model *make_model(enum sv_builtin builtin)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     const struct sv_decoder d = { .limits = { .max_rows = 16,
-                                              .max_json_depth = 20,
-                                              .max_json_values = 1000,
+                                              .json = { .max_depth = 20,
+                                                        .max_values = 1000 },
                                               .max_body_bytes = 1 << 16,
                                               .max_deadline_ns = 1000000000 },
                                   .reserve = reserve,

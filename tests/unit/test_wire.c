@@ -11,6 +11,7 @@
 #include "server/proto/base64.h"
 #include "server/proto/multipart.h"
 #include "server/proto/text.h"
+#include "server/proto/zip.h"
 
 /* ---- text ---- */
 
@@ -147,6 +148,21 @@ static void too_many_parts_and_bad_boundaries_are_refused(void **state)
                      SIZE_MAX);
 }
 
+/* ---- Accept-Encoding ---- */
+
+static void gzip_is_accepted_unless_its_own_weight_is_zero(void **state)
+{
+    (void)state;
+    assert_true(sv_accepts_gzip("gzip"));
+    assert_true(sv_accepts_gzip("deflate, GZIP;q=0.5, br;q=0"));
+    assert_true(sv_accepts_gzip("gzip, br;q=0"));
+    assert_true(sv_accepts_gzip("br;q=0, gzip"));
+    assert_false(sv_accepts_gzip("gzip; q=0"));
+    assert_false(sv_accepts_gzip("gzip;q=0.000, br;q=1"));
+    assert_false(sv_accepts_gzip("br"));
+    assert_false(sv_accepts_gzip(NULL));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -157,6 +173,7 @@ int main(void)
         cmocka_unit_test(parts_are_found_and_headers_left_out),
         cmocka_unit_test(a_body_cut_anywhere_is_refused),
         cmocka_unit_test(too_many_parts_and_bad_boundaries_are_refused),
+        cmocka_unit_test(gzip_is_accepted_unless_its_own_weight_is_zero),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
