@@ -46,7 +46,7 @@
     UINT(body_timeout_ms, 60000, 100, 3600000, true, "from the headers to the end of the body") \
     UINT(write_timeout_ms, 60000, 100, 3600000, true, "from the answer to its last byte taken by the client") \
     UINT(idle_timeout_ms, 75000, 100, 3600000, true, "between two requests of a connection; longer than the proxy's") \
-    TEXT(trusted_proxies, "", true, "addresses whose X-Forwarded-For is believed, comma-separated") \
+    TEXT(trusted_proxies, "", true, "addresses whose X-Forwarded-For is believed, comma-separated; unix: whoever uses a Unix socket") \
     FLAG(admin, true, true, "whether clients may load and unload models and change log settings; false: 403, and models come and go by the folder alone") \
     UINT(lame_duck_ms, 200, 0, 600000, true, "after SIGTERM: not ready any more, but still accepting") \
     UINT(drain_timeout_ms, 30000, 0, 3600000, true, "after that: longest wait for requests in flight") \

@@ -1,3 +1,7 @@
+/* settings.c — what the configuration says to each part, and texts that the bounds of
+ * the table cannot check. */
+#include <arpa/inet.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 
@@ -7,6 +11,36 @@
 
 #define NS_PER_MS   UINT64_C(1000000)
 #define OTHER_FILES 64 /* log, models being read, epoll, name service */
+
+/* Clients are compared with the list as text: it has to be written as they are. */
+static enum al_status check_proxy(const char *name, struct al_error *err)
+{
+    unsigned char address[sizeof(struct in6_addr)];
+    int family = strchr(name, ':') ? AF_INET6 : AF_INET;
+    char text[INET6_ADDRSTRLEN];
+
+    if (strcmp(name, SV_UNIX_PEER) == 0)
+        return AL_OK;
+    if (inet_pton(family, name, address) != 1)
+        return al_fail(err, AL_INVALID, "trusted_proxies: '%.64s' is no address", name);
+    (void)inet_ntop(family, address, text, sizeof(text));
+    if (strcmp(text, name) != 0)
+        return al_fail(err, AL_INVALID, "trusted_proxies: '%.64s' is written '%s'", name,
+                       text);
+    return AL_OK;
+}
+
+static enum al_status check_proxies(const char *list, struct al_error *err)
+{
+    char *copy = strdup(list), *save = NULL;
+    enum al_status s = copy ? AL_OK : al_fail(err, AL_NO_MEMORY, "trusted_proxies");
+
+    for (char *one = copy ? strtok_r(copy, ", ", &save) : NULL; one && s == AL_OK;
+         one = strtok_r(NULL, ", ", &save))
+        s = check_proxy(one, err);
+    free(copy);
+    return s;
+}
 
 enum al_status sv_settings_check(const struct sv_config *c, struct al_error *err)
 {
@@ -22,7 +56,8 @@ enum al_status sv_settings_check(const struct sv_config *c, struct al_error *err
                        c->cpu_mask);
     if (c->precision[0] && al_precision_find(c->precision) == AL_N_PRECISIONS)
         return al_fail(err, AL_INVALID, "precision: '%s' is not one", c->precision);
-    if (sv_versions_check(c->versions, err) != AL_OK)
+    if (sv_versions_check(c->versions, err) != AL_OK ||
+        check_proxies(c->trusted_proxies, err) != AL_OK)
         return AL_INVALID;
     return sv_listen_check(c->listen, err);
 }

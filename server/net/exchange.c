@@ -35,16 +35,21 @@ void sv_exchange_each_query(const struct sv_exchange *x,
     (void)MHD_get_connection_values(x->mhd, MHD_GET_ARGUMENT_KIND, on_query, &e);
 }
 
+/* An IPv4 client of a socket of both families is written as IPv4. */
 static void peer_text(const struct sockaddr_storage *peer, char *buf, size_t size)
 {
-    const void *address = NULL;
+    const struct in6_addr *v6 = &((const struct sockaddr_in6 *)peer)->sin6_addr;
+    const char *text = NULL;
 
     if (peer->ss_family == AF_INET)
-        address = &((const struct sockaddr_in *)peer)->sin_addr;
+        text = inet_ntop(AF_INET, &((const struct sockaddr_in *)peer)->sin_addr, buf,
+                         (socklen_t)size);
+    else if (peer->ss_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(v6))
+        text = inet_ntop(AF_INET, &v6->s6_addr[12], buf, (socklen_t)size);
     else if (peer->ss_family == AF_INET6)
-        address = &((const struct sockaddr_in6 *)peer)->sin6_addr;
-    if (!address || !inet_ntop(peer->ss_family, address, buf, (socklen_t)size))
-        (void)snprintf(buf, size, "unix");
+        text = inet_ntop(AF_INET6, v6, buf, (socklen_t)size);
+    if (!text)
+        (void)snprintf(buf, size, SV_UNIX_PEER);
 }
 
 /* Whether `name` is one of the comma-separated `list`. */

@@ -15,9 +15,12 @@
 #include "server/net/route.h"
 
 #define SV_STATUS_GONE        499 /* nobody reads it; for the access log, as nginx has it */
+#define SV_UNIX_PEER          "unix"
 #define SV_REQUEST_ID_MAX     128
 #define SV_REPLY_HEADERS      6
 #define SV_REPLY_HEADER_BYTES 256 /* of all their values */
+#define SV_TIMING_HEADER      "Server-Timing"
+#define SV_RETRY_HEADER       "Retry-After"
 
 struct MHD_Connection;
 struct sv_conn;
@@ -86,7 +89,8 @@ const char *sv_exchange_header(const struct sv_exchange *x, const char *name);
 void sv_exchange_each_query(const struct sv_exchange *x,
                             bool (*fn)(void *arg, const char *key, const char *value),
                             void *arg);
-/* The client's address as text: the peer's, or what a trusted proxy says of it. */
+/* The client's address as text: the peer's, or what a trusted proxy says of it;
+ * SV_UNIX_PEER for one on a Unix socket. */
 const char *sv_exchange_client(const struct sv_exchange *x, char *buf, size_t size);
 
 /* `body` has a new owner. */

@@ -1,6 +1,12 @@
 /* framing.c — refuses requests whose end could be read in two ways, or that a proxy
- * before us may have read otherwise (request smuggling). libmicrohttpd lets them pass. */
+ * before us may have read otherwise (request smuggling). libmicrohttpd lets them pass.
+ *
+ * Of a line with a NUL it shows what stands before that; lines may also end with a bare
+ * LF or be folded. All that tells is the size of request line and headers, which lie in
+ * one piece of memory: it must be what the parts shown take, with CR LF behind each. (As
+ * many bytes may hide as there are bare LFs beside them: proxies refuse both.) */
 #include <ctype.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +18,7 @@ struct framing {
     size_t n_hosts, n_lengths, n_encodings, n_expects;
     const char *length, *encoding, *expect;
     const char *fault;
+    size_t n_shown; /* bytes of the headers, ends of lines included */
 };
 
 static void note(size_t *count, const char **first, const char *value)
@@ -36,10 +43,9 @@ static enum MHD_Result look(void *cls, enum MHD_ValueKind kind, const char *name
     const char *host = NULL;
 
     (void)kind;
+    f->n_shown += (size_t)(value ? value + value_size - name : (ptrdiff_t)name_size) + 2;
     if (!is_token(name, name_size))
         f->fault = "a header name holds a character that is not allowed";
-    else if (value && memchr(value, '\0', value_size))
-        f->fault = "a header holds a NUL byte";
     else if (strcasecmp(name, "Host") == 0)
         note(&f->n_hosts, &host, value);
     else if (strcasecmp(name, "Content-Length") == 0)
@@ -56,6 +62,17 @@ static bool is_number(const char *text)
     size_t n = strspn(text, "0123456789");
 
     return n > 0 && n < 20 && text[n] == '\0';
+}
+
+/* Whether "METHOD URI VERSION", the headers and an empty line are all there is. */
+static bool is_all_shown(const struct framing *f, const struct sv_exchange *x,
+                         const char *method, const char *version)
+{
+    size_t line = strlen(method) + 1 + strlen(x->uri) + 1 + strlen(version) + 2;
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(x->mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+
+    return info && info->header_size == line + f->n_shown + 2;
 }
 
 static const char *fault_of(const struct framing *f, const struct sv_exchange *x,
@@ -77,12 +94,12 @@ static const char *fault_of(const struct framing *f, const struct sv_exchange *x
         return "a Transfer-Encoding other than chunked";
     if (f->n_encodings && strcmp(version, "HTTP/1.0") == 0)
         return "a Transfer-Encoding in HTTP/1.0, which knows none"; /* RFC 9112 6.1 */
-    if (x->uri && strstr(x->uri, "%00"))
+    if (strstr(x->uri, "%00"))
         return "a NUL byte in the path";
     return NULL;
 }
 
-bool sv_framing_check(struct sv_exchange *x, const char *version)
+bool sv_framing_check(struct sv_exchange *x, const char *method, const char *version)
 {
     struct framing f = { 0 };
     const char *fault;
@@ -91,6 +108,8 @@ bool sv_framing_check(struct sv_exchange *x, const char *version)
     (void)MHD_get_connection_values_n(x->mhd, MHD_HEADER_KIND, look, &f);
     x->chunked = f.n_encodings > 0;
     fault = fault_of(&f, x, version);
+    if (!fault && !is_all_shown(&f, x, method, version))
+        fault = "a NUL byte, a folded line, or one that does not end with CR LF";
     if (!fault && f.length)
         x->content_length = strtoull(f.length, NULL, 10);
     if (fault) {

@@ -107,7 +107,7 @@ static enum MHD_Result on_headers(struct sv_exchange *x, const char *path,
     x->net->progress++;
     name_request(x);
     x->state = SV_EXCHANGE_BODY;
-    if (!sv_framing_check(x, version))
+    if (!sv_framing_check(x, method, version))
         return refuse_now(x);
     bytes = x->content_length;
     x->method = sv_method_find(method);
@@ -176,7 +176,6 @@ static void refuse_body(struct sv_exchange *x)
         sv_reply_error(&x->reply, 413, text);
     } else {
         sv_reply_error(&x->reply, 503, "no memory left for request bodies");
-        sv_reply_header(&x->reply, "Retry-After", "1");
     }
     drop_body(x);
 }

@@ -88,7 +88,7 @@ void sv_handler_completed(void *cls, struct MHD_Connection *mhd, void **con_cls,
 void sv_exchange_free(struct sv_exchange *x);
 
 /* framing.c: false and a reply in `x` when the headers cannot be trusted. */
-bool sv_framing_check(struct sv_exchange *x, const char *version);
+bool sv_framing_check(struct sv_exchange *x, const char *method, const char *version);
 
 /* park.c */
 /* The parked `x` has no answer yet, and libmicrohttpd asks for one. */

@@ -26,7 +26,7 @@ struct sv_net_limits {
     uint64_t body_timeout_ns;    /* from there to the end of the body */
     uint64_t idle_timeout_ns;    /* between requests */
     uint64_t write_timeout_ns;   /* from the answer queued to its last byte */
-    const char *trusted_proxies; /* addresses, comma-separated; "" trusts nobody */
+    const char *trusted_proxies; /* as inet_ntop writes them, comma-separated; "": none */
 };
 
 struct sv_net_counts {

@@ -5,6 +5,8 @@
 #include "server/net/internal.h"
 #include "server/proto/text.h"
 
+#define RETRY_AFTER_S "1" /* of a 503 that knows of no better time */
+
 void sv_reply_json(struct sv_reply *r, int status, char *body, size_t size)
 {
     if (!r->is_static)
@@ -29,9 +31,7 @@ void sv_reply_error(struct sv_reply *r, int status, const char *text)
 {
     struct sv_text t = { 0 };
 
-    sv_text_str(&t, "{\"error\":");
-    sv_text_json(&t, text, strlen(text));
-    sv_text_str(&t, "}");
+    sv_text_error(&t, text);
     if (t.failed) {
         sv_text_done(&t);
         sv_reply_static(r, status, "{\"error\":\"out of memory\"}", NULL);
@@ -75,6 +75,14 @@ static struct MHD_Response *response_of(struct sv_reply *r)
     return response;
 }
 
+static bool has_header(const struct sv_reply *r, const char *name)
+{
+    for (size_t i = 0; i < r->n_headers; i++)
+        if (strcmp(r->headers[i].name, name) == 0)
+            return true;
+    return false;
+}
+
 /* Queues the reply. Called inside the access handler only. */
 enum MHD_Result sv_respond(struct sv_exchange *x)
 {
@@ -89,6 +97,8 @@ enum MHD_Result sv_respond(struct sv_exchange *x)
     (void)MHD_add_response_header(response, "X-Request-Id", x->request_id);
     for (size_t i = 0; i < r->n_headers; i++)
         (void)MHD_add_response_header(response, r->headers[i].name, r->headers[i].value);
+    if (r->status == MHD_HTTP_SERVICE_UNAVAILABLE && !has_header(r, SV_RETRY_HEADER))
+        (void)MHD_add_response_header(response, SV_RETRY_HEADER, RETRY_AFTER_S);
     if (x->net->draining)
         (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
     result = MHD_queue_response(x->mhd, (unsigned)r->status, response);

@@ -15,6 +15,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import unittest
 import zlib
@@ -47,6 +48,17 @@ def sample(seed=0):
 
 
 IMAGE = png(sample(), 28, 28)
+
+
+def tensor(values, shape, **parameters):
+    """A request for a test model."""
+    return json.dumps({"parameters": parameters, "inputs": [
+        {"name": "INPUT0", "datatype": "FP32", "shape": shape, "data": values}]})
+
+
+def nap(ms, **parameters):
+    """A request that holds a worker of the model `sleep` for so long."""
+    return tensor([ms], [1, 1], **parameters)
 
 
 def die_with_parent():
@@ -82,8 +94,8 @@ class Daemon:
         """Until the log says ready; the seconds that took."""
         while time.monotonic() < self.started + limit:
             text = self.text()
-            if "event=ready" in text:
-                found = re.search(r"address=127\.0\.0\.1:(\d+)", text)
+            if re.search(r'event"?[=:]"?ready', text):  # logfmt or JSON
+                found = re.search(r'address"?[=:]"?127\.0\.0\.1:(\d+)', text)
                 self.port = int(found.group(1)) if found else None
                 return time.monotonic() - self.started
             if self.process.poll() is not None:
@@ -153,6 +165,18 @@ class Daemon:
     def wait_event(self, event, limit=60):
         """Until the log tells of `event`."""
         self.wait_until(lambda: f"event={event}" in self.text(), limit)
+
+
+class Request(threading.Thread):
+    """One request on its own connection; `answer` is (status, headers, body)."""
+
+    def __init__(self, daemon, *request):
+        super().__init__()
+        self.daemon_asked, self.request, self.answer = daemon, request, None
+        self.start()
+
+    def run(self):
+        self.answer = self.daemon_asked.ask(*self.request)
 
 
 def read_all(s):

@@ -28,14 +28,34 @@ class Framing(DaemonCase):
                 post("/v2", b"0\r\n\r\n", "Content-Length: 5", "Transfer-Encoding: chunked"),
                 post("/v2", b"ab", "Content-Length: 2", "Content-Length: 3"),
                 post("/v2", b"", "Content-Length : 0"),
+                post("/v2", b"ab", "Content-Length: 2", "Content-Length: 2"),
                 post("/v2", b"", "Transfer-Encoding: gzip"),
+                post("/v2", b"0\r\n\r\n", "Transfer-Encoding: chunked", "Transfer-Encoding: chunked"),
                 post("/v2", b"ab", "Content-Length: +2"),
                 b"POST /v2 HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
                 b"GET /v2 HTTP/1.1\r\n\r\n",
                 b"GET /v2 HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
-                b"GET /v2%00/x HTTP/1.1\r\nHost: a\r\n\r\n"):
+                b"GET /v2%00/x HTTP/1.1\r\nHost: a\r\n\r\n",
+                b"GET /v2\0/x HTTP/1.1\r\nHost: a\r\n\r\n",
+                b"GET\0 /v2 HTTP/1.1\r\nHost: a\r\n\r\n",
+                b"GET /v2 HTTP/1.1\r\nHost: a\0\r\n\r\n",
+                b"GET /v2 HTTP/1.1\r\nHost: a\r\nX: b\0\0c\r\nY: d\r\n\r\n",
+                b"GET /v2 HTTP/1.1\r\nHost: a\r\nX\0: b\r\n\r\n",
+                b"GET /v2 HTTP/1.1\r\nHost: a\nX: b\r\n\r\n",
+                b"GET /v2 HTTP/1.1\r\nHost: a\r\nX: b\r\n c\r\n\r\n",
+                b"GET  /v2 HTTP/1.1\r\nHost: a\r\n\r\n"):
             answer = self.daemon.raw(request)
             self.assertEqual(status_of(answer), 400, (request, answer))
+
+    def test_headers_of_every_form_that_is_sound_are_taken(self):
+        for request in (
+                b"GET /v2 HTTP/1.1\r\nHost:a\r\nX:\r\nY:   b \t \r\nCookie: a=1; b=\"2\"\r\n\r\n",
+                b"GET /v2?a=%41&b=c+d HTTP/1.1\r\nHost: a\r\n\r\n",
+                b"\r\nGET /v2 HTTP/1.1\r\nHost: a\r\n\r\n",
+                b"GET /v2 HTTP/1.0\r\n\r\n",
+                b"GET /v2/health/live HTTP/1.1\r\nHost: a\r\n\r\n" * 2):
+            answer = self.daemon.raw(request[:-2] + b"Connection: close\r\n\r\n")
+            self.assertEqual(status_of(answer), 200, (request, answer))
 
     def test_an_unknown_expectation_is_refused(self):
         answer = self.daemon.raw(post("/v2", b"", "Expect: tea", "Content-Length: 0"))
