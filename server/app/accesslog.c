@@ -93,21 +93,24 @@ void sv_access_log_free(struct sv_access_log *l)
     free(l);
 }
 
-void sv_access_log_reopen(struct sv_access_log *l)
+enum al_status sv_access_log_reopen(struct sv_access_log *l, struct al_error *err)
 {
     int fd = l ? open_file(l->path) : -1;
 
-    if (fd < 0)
-        return; /* better the old file than none */
+    if (!l)
+        return AL_OK;
+    if (fd < 0) /* better the old file than none */
+        return al_fail(err, AL_IO, "access log '%s': %s", l->path, strerror(errno));
     flush(l);
     close_file(l);
     l->fd = fd;
+    return AL_OK;
 }
 
 static void put(struct sv_access_log *l, const char *key, const char *value)
 {
     sv_text_printf(&l->lines, l->json ? ",\"%s\":" : " %s=", key);
-    sv_text_json(&l->lines, value, strlen(value));
+    sv_text_quote(&l->lines, value);
 }
 
 static void put_time(struct sv_access_log *l)
@@ -123,9 +126,18 @@ static void put_time(struct sv_access_log *l)
                    (int)(now.tv_nsec / 1000000));
 }
 
+/* Where the time of an answer of a model went, as its client was told. */
+static const char *timing_of(const struct sv_exchange *x)
+{
+    for (size_t i = 0; i < x->reply.n_headers; i++)
+        if (strcmp(x->reply.headers[i].name, SV_TIMING_HEADER) == 0)
+            return x->reply.headers[i].value;
+    return NULL;
+}
+
 void sv_access_log_add(struct sv_access_log *l, const struct sv_exchange *x, bool sent)
 {
-    const char *trace = sv_exchange_header(x, "traceparent");
+    const char *trace = sv_exchange_header(x, "traceparent"), *timing = timing_of(x);
     char client[64], method[16];
 
     put_time(l);
@@ -133,12 +145,15 @@ void sv_access_log_add(struct sv_access_log *l, const struct sv_exchange *x, boo
     put(l, "method", sv_methods_text(x->method, method, sizeof(method)));
     put(l, "uri", x->uri);
     sv_text_printf(&l->lines,
-                   l->json ? ",\"status\":%d,\"bytes_in\":%zu,\"us\":%llu,\"sent\":%s"
-                           : " status=%d bytes_in=%zu us=%llu sent=%s",
-                   x->reply.status, x->body_size,
+                   l->json ? ",\"status\":%d,\"bytes_in\":%zu,\"bytes_out\":%zu,"
+                             "\"us\":%llu,\"sent\":%s"
+                           : " status=%d bytes_in=%zu bytes_out=%zu us=%llu sent=%s",
+                   x->reply.status, x->body_size, x->reply.size,
                    (unsigned long long)((uv_hrtime() - x->start_ns) / 1000),
                    sent ? "true" : "false");
     put(l, "request_id", x->request_id);
+    if (timing)
+        put(l, "timing_ms", timing);
     if (trace)
         put(l, "traceparent", trace);
     sv_text_str(&l->lines, l->json ? "}\n" : "\n");

@@ -19,9 +19,12 @@ AL_MUST_CHECK enum al_status sv_access_log_new(uv_loop_t *loop, const char *path
  * the loop has run out. Both accept NULL. */
 void sv_access_log_close(struct sv_access_log *l);
 void sv_access_log_free(struct sv_access_log *l);
-/* The file was moved away: goes on with a new one. Accepts NULL. */
-void sv_access_log_reopen(struct sv_access_log *l);
-/* `sent`: the client got the whole answer. */
+/* The file was moved away: goes on with a new one, or with the old one when there can be
+ * none. Accepts NULL. */
+AL_MUST_CHECK enum al_status sv_access_log_reopen(struct sv_access_log *l,
+                                                  struct al_error *err);
+/* `sent`: the client got the whole answer; bytes_out is the size of its body, `us` the
+ * time from the request line to its last byte. */
 void sv_access_log_add(struct sv_access_log *l, const struct sv_exchange *x, bool sent);
 
 #endif

@@ -5,8 +5,6 @@
 
 #include "server/app/app.h"
 
-#define RETRY_LOADING_S "1"
-
 /* A path is looked for from the top: what is asked for most comes first. */
 const struct sv_route sv_routes[] = {
     { SV_POST, "/v1/models/{model}:classify", sv_api_classify, "Classify images" },
@@ -112,13 +110,6 @@ enum al_status sv_api_model(const struct sv_exchange *x, struct sv_model **ret,
         return fail_unserved(app, name, version, (uint32_t)number, err);
     *ret = m;
     return AL_OK;
-}
-
-void sv_api_fail(struct sv_exchange *x, const struct al_error *err)
-{
-    sv_reply_failure(&x->reply, err);
-    if (err->status == AL_UNAVAILABLE)
-        sv_reply_header(&x->reply, "Retry-After", RETRY_LOADING_S);
 }
 
 void sv_api_json(struct sv_exchange *x, int status, struct sv_text *json)

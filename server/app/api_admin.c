@@ -1,4 +1,4 @@
-/* api_admin.c — the repository of models, logging, and what the server can do. */
+/* api_admin.c — what changes the server: the repository of models, log settings. */
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,11 +23,11 @@ static bool may_change(struct sv_exchange *x)
 static void put_entry(struct sv_text *t, const struct sv_entry *e)
 {
     sv_text_str(t, "{\"name\":");
-    sv_text_json(t, e->name, strlen(e->name));
+    sv_text_quote(t, e->name);
     if (e->version)
         sv_text_printf(t, ",\"version\":\"%u\"", e->version);
     sv_text_printf(t, ",\"state\":\"%s\",\"reason\":", sv_model_state_name(e->state));
-    sv_text_json(t, e->reason, strlen(e->reason));
+    sv_text_quote(t, e->reason);
     sv_text_str(t, "}");
 }
 
@@ -87,7 +87,7 @@ static void on_done(void *arg, const struct al_error *err)
     struct sv_net *net = x->net;
 
     if (err)
-        sv_api_fail(x, err);
+        sv_reply_failure(&x->reply, err);
     else
         sv_reply_static(&x->reply, 200, "{}", NULL);
     sv_exchange_answer(x);
@@ -126,7 +126,7 @@ void sv_api_load(struct sv_exchange *x)
         return;
     if (!sv_load_is_name(name)) {
         (void)al_fail(&err, AL_INVALID, "'%s' is no name of a package", name);
-        sv_api_fail(x, &err);
+        sv_reply_failure(&x->reply, &err);
         return;
     }
     sv_exchange_park(x);
@@ -144,55 +144,6 @@ void sv_api_unload(struct sv_exchange *x)
     sv_exchange_park(x);
     sv_loader_unload(app->loader, x->args.value[0],
                      2 * app->config.deadline_ms * UINT64_C(1000000), on_done, x);
-}
-
-/* ---- TensorFlow Serving's status ---- */
-
-/* Whether `x` asks about the version of `e`, or about all. */
-static bool is_asked_for(const struct sv_exchange *x, const struct sv_entry *e)
-{
-    return strcmp(e->name, x->args.value[0]) == 0 &&
-           (x->args.n < 2 || strtoul(x->args.value[1], NULL, 10) == e->version);
-}
-
-static const char *status_name(const struct sv_entry *e)
-{
-    if (e->model)
-        return "AVAILABLE";
-    if (e->state == SV_MODEL_LOADING || e->state == SV_MODEL_UNLOADING)
-        return sv_model_state_name(e->state);
-    return "END";
-}
-
-void sv_api_status(struct sv_exchange *x)
-{
-    const struct sv_app *app = sv_app_of(x);
-    struct sv_text t = { 0 };
-    struct sv_model *m;
-    struct al_error err;
-    const char *comma = "";
-
-    if (sv_api_model(x, &m, &err) != AL_OK && err.status == AL_NOT_FOUND) {
-        sv_api_fail(x, &err);
-        return;
-    }
-    sv_text_str(&t, "{\"model_version_status\":[");
-    for (size_t i = 0; i < sv_table_n(app->table); i++) {
-        const struct sv_entry *e = sv_table_at(app->table, i);
-        bool serves = e->model != NULL;
-
-        if (!is_asked_for(x, e))
-            continue;
-        sv_text_printf(&t,
-                       "%s{\"version\":\"%u\",\"state\":\"%s\",\"status\":"
-                       "{\"error_code\":\"%s\",\"error_message\":",
-                       comma, e->version, status_name(e), serves ? "OK" : "UNAVAILABLE");
-        sv_text_json(&t, e->reason, strlen(e->reason));
-        sv_text_str(&t, "}}");
-        comma = ",";
-    }
-    sv_text_str(&t, "]}");
-    sv_api_json(x, 200, &t);
 }
 
 /* ---- logging ---- */
@@ -239,66 +190,5 @@ void sv_api_logging(struct sv_exchange *x)
         atomic_store(&app->log.level, (int)level);
     }
     put_logging(&t, level);
-    sv_api_json(x, 200, &t);
-}
-
-/* ---- openapi.json ---- */
-
-static void put_operation(struct sv_text *t, const struct sv_route *r, const char *name)
-{
-    const char *comma = "";
-
-    sv_text_printf(t, "\"%s\":{\"summary\":", name);
-    sv_text_json(t, r->summary, strlen(r->summary));
-    sv_text_str(t, ",\"parameters\":[");
-    for (const char *p = strchr(r->pattern, '{'); p; p = strchr(p + 1, '{')) {
-        sv_text_printf(t,
-                       "%s{\"name\":\"%.*s\",\"in\":\"path\",\"required\":true,"
-                       "\"schema\":{\"type\":\"string\"}}",
-                       comma, (int)strcspn(p + 1, "}"), p + 1);
-        comma = ",";
-    }
-    sv_text_str(t,
-                "],\"responses\":{\"200\":{\"description\":\"success\"},"
-                "\"default\":{\"$ref\":\"#/components/responses/error\"}}}");
-}
-
-static void put_path(struct sv_text *t, const struct sv_route *r)
-{
-    static const struct {
-        enum sv_method method;
-        const char *name;
-    } methods[] = {
-        { SV_GET, "get" }, { SV_POST, "post" }, { SV_PUT, "put" }, { SV_DELETE, "delete" }
-    };
-    const char *comma = "";
-
-    sv_text_printf(t, "\"%s\":{", r->pattern);
-    for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
-        if (!(r->methods & methods[i].method))
-            continue;
-        sv_text_str(t, comma);
-        put_operation(t, r, methods[i].name);
-        comma = ",";
-    }
-    sv_text_str(t, "}");
-}
-
-void sv_api_openapi(struct sv_exchange *x)
-{
-    struct sv_text t = { 0 };
-
-    sv_text_str(
-        &t,
-        "{\"openapi\":\"3.1.0\",\"info\":{\"title\":\"Alight\",\"version\":\"" ALIGHT_VERSION
-        "\"},\"components\":{\"responses\":{\"error\":"
-        "{\"description\":\"failure\",\"content\":{\"application/json\":"
-        "{\"schema\":{\"type\":\"object\",\"properties\":{\"error\":"
-        "{\"type\":\"string\"}}}}}}}},\"paths\":{");
-    for (size_t i = 0; i < sv_n_routes; i++) {
-        sv_text_str(&t, i ? "," : "");
-        put_path(&t, &sv_routes[i]);
-    }
-    sv_text_str(&t, "}}");
     sv_api_json(x, 200, &t);
 }

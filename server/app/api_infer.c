@@ -39,7 +39,7 @@ static void add_timing(struct sv_exchange *x, const struct sv_call *c)
     at = put_duration(at, ", queue", t.queue_ns);
     at = put_duration(at, ", compute", t.compute_ns);
     *at = '\0';
-    sv_reply_header(&x->reply, "Server-Timing", text);
+    sv_reply_header(&x->reply, SV_TIMING_HEADER, text);
 }
 
 /* A call that was given up has no answer of its own. */
@@ -70,7 +70,7 @@ static void answer(struct sv_call *c)
     x->reply.content_type = c->answer_type;
     if (c->retry_after_s) {
         (void)snprintf(number, sizeof(number), "%" PRIu32, c->retry_after_s);
-        sv_reply_header(&x->reply, "Retry-After", number);
+        sv_reply_header(&x->reply, SV_RETRY_HEADER, number);
     }
     if (c->answer_json_size) {
         (void)snprintf(number, sizeof(number), "%zu", c->answer_json_size);
@@ -152,7 +152,6 @@ static enum al_status read_json_size(const struct sv_exchange *x, struct sv_call
 static void set_urgency(struct sv_call *c, uint64_t arrived_ns, uint64_t max_deadline_ns)
 {
     uint64_t allowed_ns = max_deadline_ns;
-
     size_t json_size = c->json_size < c->body_size ? c->json_size : c->body_size;
 
     if (isnan(c->options.deadline_ms) && c->codec->peek_deadline_ms)
@@ -191,7 +190,7 @@ static void submit(struct sv_exchange *x, const struct sv_codec *codec)
         s = read_json_size(x, c, &err);
     if (s != AL_OK) {
         sv_call_free(c);
-        sv_api_fail(x, &err);
+        sv_reply_failure(&x->reply, &err);
         return;
     }
     take_body(x, c);

@@ -11,14 +11,12 @@ typedef void (*render_fn)(struct sv_text *t, const struct sv_snapshot *s);
 /* Answers with a snapshot of `only`, or of every model when it is NULL. */
 static void answer(struct sv_exchange *x, const struct sv_model *only, render_fn render)
 {
-    struct sv_app *app = sv_app_of(x);
     struct sv_text t = { 0 };
     struct sv_snapshot s;
     struct al_error err;
 
-    if (sv_snapshot_take(app->table, app->pool, sv_net_counts(app->net), only,
-                         app->life.start_ns, &s, &err) != AL_OK) {
-        sv_api_fail(x, &err);
+    if (sv_snapshot_take(sv_app_of(x), only, &s, &err) != AL_OK) {
+        sv_reply_failure(&x->reply, &err);
         return;
     }
     render(&t, &s);
@@ -53,5 +51,5 @@ void sv_api_statistics(struct sv_exchange *x)
     if (sv_api_model(x, &m, &err) == AL_OK)
         answer(x, m, sv_stats_oip);
     else
-        sv_api_fail(x, &err);
+        sv_reply_failure(&x->reply, &err);
 }

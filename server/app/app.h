@@ -14,12 +14,17 @@
 #include "server/core/table.h"
 #include "server/net/net.h"
 
-/* starting -> ready -> draining -> stopped */
+/* In the order they come; with the name /stats shows. */
+#define SV_LIFE_STATE_LIST(X) \
+    X(STARTING, "starting")   \
+    X(READY, "ready")         \
+    X(DRAINING, "draining")   \
+    X(STOPPED, "stopped")
+
 enum sv_life_state {
-    SV_LIFE_STARTING,
-    SV_LIFE_READY,
-    SV_LIFE_DRAINING,
-    SV_LIFE_STOPPED
+#define X(id, name) SV_LIFE_##id,
+    SV_LIFE_STATE_LIST(X)
+#undef X
 };
 
 struct sv_life {
@@ -55,6 +60,7 @@ AL_MUST_CHECK enum al_status sv_app_listen(struct sv_app *app, struct al_error *
 
 /* life.c */
 void sv_life_start(struct sv_app *app);
+const char *sv_life_state_name(enum sv_life_state s);
 /* The readiness that health checks see: neither starting nor draining, and not without a
  * single model because none could be loaded. */
 bool sv_life_is_ready(const struct sv_app *app);
@@ -73,8 +79,6 @@ struct sv_app *sv_app_of(const struct sv_exchange *x);
 /* The model that a route's arguments name. */
 AL_MUST_CHECK enum al_status sv_api_model(const struct sv_exchange *x,
                                           struct sv_model **ret, struct al_error *err);
-/* Replies with `err`, and Retry-After where it helps. */
-void sv_api_fail(struct sv_exchange *x, const struct al_error *err);
 /* Replies with `json`, which is taken over. */
 void sv_api_json(struct sv_exchange *x, int status, struct sv_text *json);
 
@@ -82,9 +86,7 @@ void sv_api_json(struct sv_exchange *x, int status, struct sv_text *json);
 void sv_api_index(struct sv_exchange *x);
 void sv_api_load(struct sv_exchange *x);
 void sv_api_unload(struct sv_exchange *x);
-void sv_api_status(struct sv_exchange *x);
 void sv_api_logging(struct sv_exchange *x);
-void sv_api_openapi(struct sv_exchange *x);
 
 /* api_infer.c */
 void sv_api_classify(struct sv_exchange *x);
@@ -100,6 +102,10 @@ void sv_api_ready(struct sv_exchange *x);
 void sv_api_metadata(struct sv_exchange *x);
 void sv_api_model_ready(struct sv_exchange *x);
 void sv_api_config(struct sv_exchange *x);
+void sv_api_status(struct sv_exchange *x);
+
+/* api_openapi.c */
+void sv_api_openapi(struct sv_exchange *x);
 
 /* api_stats.c */
 void sv_api_stats(struct sv_exchange *x);

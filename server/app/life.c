@@ -16,6 +16,16 @@
 #define IDLE_GRACE_NS  UINT64_C(200000000) /* for clients to see Connection: close */
 #define NS_PER_MS      UINT64_C(1000000)
 
+const char *sv_life_state_name(enum sv_life_state s)
+{
+    static const char *const names[] = {
+#define X(id, name) [SV_LIFE_##id] = name,
+        SV_LIFE_STATE_LIST(X)
+#undef X
+    };
+    return names[s];
+}
+
 static size_t count_serving(const struct sv_app *app)
 {
     size_t n = 0;
@@ -208,7 +218,9 @@ static void on_hangup(uv_signal_t *signal, int number)
     struct al_error err;
 
     (void)number;
-    sv_access_log_reopen(app->access_log);
+    if (sv_access_log_reopen(app->access_log, &err) != AL_OK)
+        sv_log(&app->log, SV_ERROR, "access log not reopened",
+               SV_TEXT("error", err.text));
     if (ready)
         sv_notify("RELOADING=1");
     if (sv_config_load(app->argc, app->argv, &fresh, &command, &err) == AL_OK &&

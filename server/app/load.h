@@ -33,6 +33,7 @@ struct sv_load {
     enum al_precision precision;
     unsigned cpu_mask;
     struct sv_pool *pool;
+    uint64_t start_ns;
     size_t n_known;
     struct sv_known known[SV_MAX_VERSIONS];
     /* Out. */

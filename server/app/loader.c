@@ -30,13 +30,13 @@ struct job {
     bool is_new; /* no version of it was in the table */
     sv_loaded_fn done;
     void *arg;
-    uint64_t start_ns;
     uv_work_t work;
     struct sv_load load;
 };
 
 struct sv_loader {
     struct sv_loader_params p;
+    struct sv_publisher publisher;
     struct job *first, **end;
     bool busy;
     size_t n_asked;
@@ -51,6 +51,7 @@ struct sv_loader *sv_loader_new(const struct sv_loader_params *p)
 
     if (l) {
         l->p = *p;
+        l->publisher = (struct sv_publisher){ .table = p->table, .log = p->log };
         l->end = &l->first;
     }
     return l;
@@ -96,111 +97,6 @@ static void run(uv_work_t *work)
     sv_load_run(&j->load);
 }
 
-static bool is_present(const struct sv_load *load, uint32_t version)
-{
-    for (size_t i = 0; i < load->n; i++)
-        if (load->versions[i].version == version)
-            return true;
-    return false;
-}
-
-/* What was served before goes on being served. */
-static void set_failed(struct sv_loader *l, const char *name, uint32_t version,
-                       const char *reason)
-{
-    const struct sv_entry *e = sv_table_entry(l->p.table, name, version);
-    bool serves = e && e->model;
-    bool again = e && strcmp(e->reason, reason) == 0;
-
-    sv_log(l->p.log, again ? SV_DEBUG : SV_ERROR, "model not loaded",
-           SV_TEXT("model", name), SV_NUMBER("version", version),
-           SV_TEXT("error", reason));
-    if (sv_table_set(l->p.table, name, version,
-                     serves ? SV_MODEL_READY : SV_MODEL_UNAVAILABLE, reason,
-                     NULL) != AL_OK)
-        sv_log(l->p.log, SV_ERROR, "out of memory", SV_TEXT("model", name));
-}
-
-/* Thresholds hold for the arithmetic they were certified in. */
-static void check_precision(struct sv_loader *l, const struct sv_model *m)
-{
-    const struct pk_package *p = sv_served_of(m)->package;
-
-    if (!p || p->certified_in == al_model_precision(p->model))
-        return;
-    sv_log(l->p.log, SV_WARNING, "policy certified in another precision",
-           SV_TEXT("model", p->name), SV_NUMBER("version", p->version),
-           SV_TEXT("certified", al_precision_name(p->certified_in)),
-           SV_TEXT("runs", al_precision_name(al_model_precision(p->model))));
-}
-
-static void publish_version(struct sv_loader *l, const struct job *j, struct sv_loaded *v)
-{
-    const struct sv_entry *e = sv_table_entry(l->p.table, j->name, v->version);
-    const char *failure = v->error.text;
-
-    if (v->unchanged)
-        return;
-    if (v->model) {
-        if (e && e->model)
-            sv_model_inherit(v->model, e->model);
-        if (sv_table_set(l->p.table, j->name, v->version, SV_MODEL_READY, "", v->model) ==
-            AL_OK) {
-            sv_table_set_tried(l->p.table, j->name, v->version, v->stamp);
-            sv_log(l->p.log, SV_INFO, "model loaded", SV_TEXT("model", j->name),
-                   SV_NUMBER("version", v->version),
-                   SV_NUMBER("ms", (double)(uv_hrtime() - j->start_ns) / 1e6));
-            check_precision(l, v->model);
-            return;
-        }
-        sv_model_unref(v->model);
-        failure = "out of memory";
-    }
-    set_failed(l, j->name, v->version, failure);
-    if (v->error.status != AL_NO_MEMORY)
-        sv_table_set_tried(l->p.table, j->name, v->version, v->stamp);
-}
-
-/* Versions that are not on the disk any more. */
-static void drop_versions(struct sv_loader *l, const struct job *j)
-{
-    size_t i = sv_table_n(l->p.table);
-
-    while (i-- > 0) {
-        const struct sv_entry *e = sv_table_at(l->p.table, i);
-
-        if (strcmp(e->name, j->name) == 0 && !is_present(&j->load, e->version))
-            sv_table_remove(l->p.table, j->name, e->version);
-    }
-}
-
-/* A name that is on the disk no more than in the table leaves no trace: anybody may ask
- * for any. */
-static const struct al_error *publish(struct sv_loader *l, struct job *j)
-{
-    struct sv_load *load = &j->load;
-    const struct al_error *failure = NULL;
-
-    if (load->error.status != AL_OK) {
-        if (j->is_new && j->cause == ASKED && load->error.status == AL_NOT_FOUND)
-            sv_table_remove(l->p.table, j->name, 0);
-        else
-            set_failed(l, j->name, 0, load->error.text);
-        return &load->error;
-    }
-    if (load->n_skipped > 0)
-        sv_log(l->p.log, SV_WARNING, "versions skipped: too many",
-               SV_TEXT("model", j->name), SV_NUMBER("skipped", load->n_skipped),
-               SV_NUMBER("limit", SV_MAX_VERSIONS));
-    for (size_t i = 0; i < load->n; i++) {
-        publish_version(l, j, &load->versions[i]);
-        if (load->versions[i].error.status != AL_OK)
-            failure = &load->versions[i].error;
-    }
-    drop_versions(l, j);
-    return failure;
-}
-
 static void after(uv_work_t *work, int status)
 {
     struct job *j = work->data;
@@ -208,7 +104,7 @@ static void after(uv_work_t *work, int status)
 
     (void)status;
     l->busy = false;
-    finish(j, publish(l, j));
+    finish(j, sv_publish(&l->publisher, &j->load, j->is_new && j->cause == ASKED));
     start_next(l);
 }
 
@@ -234,7 +130,7 @@ static void start(struct sv_loader *l, struct job *j)
     if (j->is_new &&
         sv_table_set(l->p.table, j->name, 0, SV_MODEL_LOADING, "", NULL) != AL_OK)
         sv_log(l->p.log, SV_ERROR, "out of memory", SV_TEXT("model", j->name));
-    j->start_ns = uv_hrtime();
+    load->start_ns = uv_hrtime();
     load->folder = l->p.folder;
     load->name = j->name;
     load->precision = l->p.precision;
@@ -329,6 +225,7 @@ void sv_loader_unload(struct sv_loader *l, const char *name, uint64_t limit_ns,
                       sv_loaded_fn done, void *arg)
 {
     const struct sv_unload_params p = { .loop = l->p.loop,
+                                        .log = l->p.log,
                                         .table = l->p.table,
                                         .name = name,
                                         .limit_ns = limit_ns,
@@ -404,4 +301,9 @@ bool sv_loader_has_failed(const struct sv_entry *e)
 bool sv_loader_folder_failed(const struct sv_loader *l)
 {
     return l->folder_failed;
+}
+
+const struct sv_load_counts *sv_loader_counts(const struct sv_loader *l)
+{
+    return &l->publisher.counts;
 }

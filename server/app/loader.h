@@ -11,6 +11,7 @@
 #include "engine/engine.h"
 #include "server/app/log.h"
 #include "server/app/pool.h"
+#include "server/app/publish.h"
 #include "server/core/table.h"
 
 struct sv_loader;
@@ -56,5 +57,6 @@ void sv_loader_unload(struct sv_loader *l, const char *name, uint64_t limit_ns,
 void sv_loader_cancel(struct sv_loader *l);
 /* Nothing is queued or under way. */
 bool sv_loader_is_idle(const struct sv_loader *l);
+const struct sv_load_counts *sv_loader_counts(const struct sv_loader *l);
 
 #endif

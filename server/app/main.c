@@ -1,5 +1,6 @@
 /* main.c — alightd: configuration, then the parts in order, then the loop. */
 #include <jansson.h>
+#include <limits.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
@@ -121,7 +122,6 @@ static enum al_status start_net(struct sv_app *app, struct al_error *err)
         sv_log(&app->log, SV_WARNING, "max_connections lowered",
                SV_NUMBER("limit", p.limits.max_connections),
                SV_NUMBER("wanted", app->config.max_connections));
-
     return s == AL_OK && !app->inherited ? sv_app_listen(app, err) : s;
 }
 
@@ -150,6 +150,18 @@ static enum al_status bind_all(struct sv_app *app, struct al_error *err)
     return sv_listen_all(app->config.listen, app->bound, &app->n_bound, err);
 }
 
+/* What a log is to tell of before anything else. */
+static void log_start(struct sv_app *app)
+{
+    unsigned allowed = UINT_MAX;
+
+    (void)al_engine_cpu_mask(app->config.cpu_mask, &allowed);
+    sv_log(&app->log, SV_INFO, "starting", SV_TEXT("version", ALIGHT_VERSION),
+           SV_NUMBER("pid", getpid()), SV_NUMBER("workers", sv_pool_n_workers(app->pool)),
+           SV_TEXT("cpu", al_engine_cpu_name(al_engine_cpu_flags() & allowed)),
+           SV_TEXT("models", app->config.models));
+}
+
 static enum al_status start(struct sv_app *app, struct al_error *err)
 {
     enum al_status s;
@@ -158,6 +170,8 @@ static enum al_status start(struct sv_app *app, struct al_error *err)
     s = bind_all(app, err);
     if (s == AL_OK)
         s = start_pool(app, err);
+    if (s == AL_OK)
+        log_start(app);
     if (s == AL_OK)
         s = start_loader(app, err);
     if (s == AL_OK && app->config.access_log[0])

@@ -40,8 +40,15 @@ enum sv_metric_per {
     X("alight_inflight_rows", "gauge", SERVER, "", inflight_rows, "Images accepted and not yet answered.") \
     X("alight_inflight_bytes", "gauge", SERVER, "", inflight_bytes, "Memory that accepted requests take.") \
     X("alight_drain_seconds", "gauge", SERVER, "", drain, "Estimated time to work off what waits.") \
+    X("alight_inflight_rows_limit", "gauge", SERVER, "", inflight_rows_limit, "Images beyond which requests are refused.") \
+    X("alight_inflight_bytes_limit", "gauge", SERVER, "", inflight_bytes_limit, "Memory beyond which requests are refused.") \
+    X("alight_body_bytes", "gauge", SERVER, "", body_bytes, "Memory that bodies take which are being received.") \
+    X("alight_ready", "gauge", SERVER, "", ready, "1: the server is ready for requests, as /v2/health/ready has it.") \
+    X("alight_models", "gauge", SERVER, "state", models, "Versions of models in the repository index, by state.") \
+    X("alight_model_loads_total", "counter", SERVER, "result", loads, "Versions of models loaded, and tried in vain.") \
     X("alight_workers", "gauge", SERVER, "", workers, "Worker threads.") \
     X("alight_connections", "gauge", SERVER, "", connections, "Open connections.") \
+    X("alight_connections_limit", "gauge", SERVER, "", connections_limit, "Connections beyond which more wait.") \
     X("alight_connections_total", "counter", SERVER, "", connections_total, "Connections accepted.") \
     X("alight_connections_cut_total", "counter", SERVER, "reason", cut, "Connections closed for being too slow, by what was slow.") \
     X("alight_http_answers_total", "counter", SERVER, "code", answers, "HTTP answers by status, refusals before any model included.") \

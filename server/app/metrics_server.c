@@ -18,6 +18,44 @@ void sv_metric_drain(struct sv_family *f, const struct sv_metric_at *at)
     sv_sample_number(f, at->labels, (double)at->s->drain_ns * 1e-9);
 }
 
+void sv_metric_inflight_rows_limit(struct sv_family *f, const struct sv_metric_at *at)
+{
+    sv_sample_count(f, at->labels, at->s->max_rows);
+}
+
+void sv_metric_inflight_bytes_limit(struct sv_family *f, const struct sv_metric_at *at)
+{
+    sv_sample_count(f, at->labels, at->s->max_bytes);
+}
+
+void sv_metric_body_bytes(struct sv_family *f, const struct sv_metric_at *at)
+{
+    sv_sample_count(f, at->labels, at->s->net.bodies_bytes);
+}
+
+void sv_metric_ready(struct sv_family *f, const struct sv_metric_at *at)
+{
+    sv_sample_count(f, at->labels, at->s->is_ready);
+}
+
+void sv_metric_models(struct sv_family *f, const struct sv_metric_at *at)
+{
+    for (size_t i = 0; i < SV_N_MODEL_STATES; i++) {
+        const char *state = sv_model_state_name((enum sv_model_state)i);
+
+        sv_sample_count(f, (struct sv_labels){ NULL, "state", state },
+                        at->s->n_by_state[i]);
+    }
+}
+
+void sv_metric_loads(struct sv_family *f, const struct sv_metric_at *at)
+{
+    sv_sample_count(f, (struct sv_labels){ NULL, "result", "ok" },
+                    at->s->loads.n_loaded);
+    sv_sample_count(f, (struct sv_labels){ NULL, "result", "failed" },
+                    at->s->loads.n_failed);
+}
+
 void sv_metric_workers(struct sv_family *f, const struct sv_metric_at *at)
 {
     sv_sample_count(f, at->labels, at->s->n_workers);
@@ -26,6 +64,11 @@ void sv_metric_workers(struct sv_family *f, const struct sv_metric_at *at)
 void sv_metric_connections(struct sv_family *f, const struct sv_metric_at *at)
 {
     sv_sample_count(f, at->labels, at->s->net.connections_open);
+}
+
+void sv_metric_connections_limit(struct sv_family *f, const struct sv_metric_at *at)
+{
+    sv_sample_count(f, at->labels, at->s->max_connections);
 }
 
 void sv_metric_connections_total(struct sv_family *f, const struct sv_metric_at *at)

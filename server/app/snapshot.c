@@ -8,7 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "server/app/pool.h"
+#include "server/app/app.h"
 #include "server/core/model.h"
 #include "server/core/sched.h"
 #include "server/proto/served.h"
@@ -102,18 +102,35 @@ static void copy(void *arg, struct sv_sched *sched)
         view_copy(&s->models[i]);
 }
 
-enum al_status sv_snapshot_take(const struct sv_table *table, struct sv_pool *pool,
-                                const struct sv_net_counts *net,
-                                const struct sv_model *only, uint64_t start_ns,
+/* What needs neither memory nor the scheduler. */
+static struct sv_snapshot look_at_server(const struct sv_app *app)
+{
+    struct sv_snapshot s = { .state = sv_life_state_name(app->life.state),
+                             .is_ready = sv_life_is_ready(app),
+                             .n_workers = sv_pool_n_workers(app->pool),
+                             .max_rows = app->config.max_queue_rows,
+                             .max_bytes = app->config.max_queue_bytes,
+                             .net = *sv_net_counts(app->net),
+                             .max_connections =
+                                 sv_net_limits_of(&app->config).max_connections,
+                             .loads = *sv_loader_counts(app->loader) };
+
+    for (size_t i = 0; i < sv_table_n(app->table); i++)
+        s.n_by_state[sv_table_at(app->table, i)->state]++;
+    look_at_process(&s.process);
+    return s;
+}
+
+enum al_status sv_snapshot_take(const struct sv_app *app, const struct sv_model *only,
                                 struct sv_snapshot *ret, struct al_error *err)
 {
-    struct sv_snapshot s = { .n_workers = sv_pool_n_workers(pool), .net = *net };
+    struct sv_snapshot s = look_at_server(app);
     struct timespec wall;
-    size_t n = sv_table_n(table);
+    size_t n = sv_table_n(app->table);
 
     s.models = calloc(n + 1, sizeof(*s.models));
     for (size_t i = 0; s.models && i < n; i++) {
-        const struct sv_entry *e = sv_table_at(table, i);
+        const struct sv_entry *e = sv_table_at(app->table, i);
         if (!e->model || (only && e->model != only))
             continue;
         if (view_init(&s.models[s.n_models++], e) != AL_OK)
@@ -121,12 +138,11 @@ enum al_status sv_snapshot_take(const struct sv_table *table, struct sv_pool *po
     }
     if (!s.models)
         goto fail;
-    sv_pool_inspect(pool, copy, &s);
-    s.now_ns = uv_hrtime();
-    s.up_ns = s.now_ns - start_ns;
+    sv_pool_inspect(app->pool, copy, &s);
+    s.now_ns = uv_hrtime(); /* not before what the counters tell of */
+    s.up_ns = s.now_ns - app->life.start_ns;
     (void)clock_gettime(CLOCK_REALTIME, &wall);
     s.epoch_ms = (uint64_t)wall.tv_sec * 1000 + (uint64_t)wall.tv_nsec / NS_PER_MS;
-    look_at_process(&s.process);
     s.process.start_s = (double)s.epoch_ms * 1e-3 - (double)s.up_ns / NS_PER_S;
     *ret = s;
     return AL_OK;

@@ -7,11 +7,12 @@
 #include <stdint.h>
 
 #include "engine/engine.h"
+#include "server/app/publish.h"
 #include "server/core/counters.h"
 #include "server/core/table.h"
 #include "server/net/net.h"
 
-struct sv_pool;
+struct sv_app;
 
 struct sv_model_view {
     struct sv_model *model; /* a reference, keeps the names */
@@ -33,21 +34,25 @@ struct sv_process {
 struct sv_snapshot {
     uint64_t now_ns, up_ns;
     uint64_t epoch_ms; /* wall clock at now_ns */
+    const char *state; /* of the server: "ready" */
+    bool is_ready;     /* as health checks see it */
     size_t n_workers;
     size_t n_requests, n_rows, n_bytes; /* on their way */
+    size_t max_rows, max_bytes;         /* of these, more are refused */
     uint64_t drain_ns;                  /* estimate to work them off */
     struct sv_net_counts net;
+    size_t max_connections;
+    size_t n_by_state[SV_N_MODEL_STATES]; /* entries of the repository index */
+    struct sv_load_counts loads;
     struct sv_process process;
     size_t n_models;
     struct sv_model_view *models; /* those that serve, by name and version */
 };
 
 /* From the loop thread. `only`, when not NULL, is the one model to look at. */
-AL_MUST_CHECK enum al_status sv_snapshot_take(const struct sv_table *table,
-                                              struct sv_pool *pool,
-                                              const struct sv_net_counts *net,
+AL_MUST_CHECK enum al_status sv_snapshot_take(const struct sv_app *app,
                                               const struct sv_model *only,
-                                              uint64_t start_ns, struct sv_snapshot *ret,
+                                              struct sv_snapshot *ret,
                                               struct al_error *err);
 void sv_snapshot_done(struct sv_snapshot *s);
 

@@ -10,7 +10,7 @@
 
 static void string(struct sv_text *t, const char *s)
 {
-    sv_text_json(t, s, strlen(s));
+    sv_text_quote(t, s);
 }
 
 static void key_number(struct sv_text *t, const char *key, double v)
@@ -180,17 +180,33 @@ static void put_model(struct sv_text *t, const struct sv_model_view *v, uint64_t
     sv_text_str(t, "]}");
 }
 
+/* How many versions are in which state, which /v2/repository/index has one by one. */
+static void put_repository(struct sv_text *t, const struct sv_snapshot *s)
+{
+    sv_text_str(t, ",\"repository\":{");
+    for (size_t i = 0; i < SV_N_MODEL_STATES; i++)
+        sv_text_printf(t, "%s\"%s\":%zu", i ? "," : "",
+                       sv_model_state_name((enum sv_model_state)i), s->n_by_state[i]);
+    sv_text_printf(t, "},\"loads\":{\"ok\":%" PRIu64 ",\"failed\":%" PRIu64 "}",
+                   s->loads.n_loaded, s->loads.n_failed);
+}
+
 void sv_stats_json(struct sv_text *t, const struct sv_snapshot *s)
 {
-    sv_text_str(t, "{\"version\":\"" ALIGHT_VERSION "\",\"up_s\":");
+    sv_text_printf(t, "{\"version\":\"%s\",\"state\":\"%s\",\"up_s\":", ALIGHT_VERSION,
+                   s->state);
     sv_text_number(t, (double)s->up_ns * 1e-9, DIGITS);
     sv_text_printf(t,
                    ",\"workers\":%zu,\"in_flight\":{\"requests\":%zu,\"images\":%zu,"
                    "\"bytes\":%zu,\"drain_ms\":",
                    s->n_workers, s->n_requests, s->n_rows, s->n_bytes);
     sv_text_number(t, (double)s->drain_ns / NS_PER_MS, DIGITS);
-    sv_text_printf(t, "},\"connections\":{\"open\":%" PRIu64 ",\"total\":%" PRIu64 "}",
-                   s->net.connections_open, s->net.connections_total);
+    sv_text_printf(t,
+                   ",\"max_images\":%zu,\"max_bytes\":%zu},\"connections\":{"
+                   "\"open\":%" PRIu64 ",\"max\":%zu,\"total\":%" PRIu64 "}",
+                   s->max_rows, s->max_bytes, s->net.connections_open, s->max_connections,
+                   s->net.connections_total);
+    put_repository(t, s);
     sv_text_printf(t, ",\"process\":{\"resident_bytes\":%" PRIu64 ",\"cpu_s\":",
                    s->process.resident_bytes);
     sv_text_number(t, s->process.cpu_s, DIGITS);

@@ -62,11 +62,14 @@ static void take_out(struct sv_unload *u)
         if (strcmp(e->name, u->name) != 0 || !e->model)
             continue;
         u->models[u->n] = sv_model_ref(e->model);
-        if (sv_table_set(t, u->name, e->version, SV_MODEL_UNLOADING, REASON, NULL) ==
-            AL_OK)
-            u->n++;
-        else
+        if (sv_table_set(t, u->name, e->version, SV_MODEL_UNLOADING, REASON, NULL) !=
+            AL_OK) {
             sv_model_unref(u->models[u->n]);
+            continue;
+        }
+        sv_log(u->p.log, SV_INFO, "model unloaded", SV_TEXT("model", u->name),
+               SV_NUMBER("version", u->models[u->n]->version));
+        u->n++;
     }
 }
 

@@ -8,6 +8,7 @@
 #include <uv.h>
 
 #include "engine/base/status.h"
+#include "server/app/log.h"
 #include "server/core/table.h"
 
 /* How it ended; `err` is NULL after a success. */
@@ -22,6 +23,7 @@ struct sv_unloads {
 
 struct sv_unload_params {
     uv_loop_t *loop;
+    struct sv_log *log;
     struct sv_table *table;
     const char *name;
     uint64_t limit_ns; /* longest wait; the model goes all the same */

@@ -24,6 +24,7 @@ enum sv_model_state {
 #define X(id, name) SV_MODEL_##id,
     SV_MODEL_STATE_LIST(X)
 #undef X
+    SV_N_MODEL_STATES
 };
 const char *sv_model_state_name(enum sv_model_state s);
 

@@ -10,11 +10,11 @@ import socket
 import subprocess
 import tempfile
 import threading
-import time
 import unittest
 import unittest.mock
 
-from daemon import ALIGHTD, IMAGE, MODEL, MODELS, ROOT, Daemon, die_with_parent, main
+from daemon import (ALIGHTD, IMAGE, MODEL, MODELS, ROOT, Daemon, Request, die_with_parent, main,
+                    nap)
 
 CLASSIFY = f"/v1/models/{MODEL}:classify"
 
@@ -175,16 +175,25 @@ class Life(unittest.TestCase):
             s.bind(f"{folder}/notify")
             s.settimeout(20)
             d = Daemon(env={"NOTIFY_SOCKET": f"{folder}/notify", "WATCHDOG_USEC": "100000"})
-            time.sleep(1)  # more than its queue holds: a deaf manager must not stop the loop
-            self.assertEqual(d.ask("GET", "/v2/health/ready")[0], 200)
             heard = s.recv(1000)
             self.assertTrue(heard.startswith(b"READY=1"), heard)
             self.assertEqual(s.recv(1000), b"WATCHDOG=1")
+            self.fill(f"{folder}/notify")  # a deaf manager must not stop the loop
+            begin = d.stats()["up_s"]
+            d.wait_until(lambda: d.stats()["up_s"] > begin + 0.3)
+            s.setblocking(False)
+            self.assertRaises(BlockingIOError, lambda: [s.recv(1000) for _ in range(1 << 20)])
+            s.settimeout(20)
             d.process.send_signal(signal.SIGTERM)
             while not heard.startswith(b"STOPPING=1"):
                 heard = s.recv(1000)
             self.assertEqual(d.process.wait(20), 0)
 
+    def fill(self, path):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
+            s.setblocking(False)
+            s.connect(path)
+            self.assertRaises(BlockingIOError, lambda: [s.send(b"x") for _ in range(1 << 20)])
 
     def test_a_draining_server_does_not_say_ready_again(self):
         with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX,
@@ -207,24 +216,17 @@ class Life(unittest.TestCase):
             except BlockingIOError:
                 self.assertEqual(heard, [b"READY=1", b"STOPPING=1"])
 
-
     def test_past_the_drain_limit_clients_are_told(self):
         d = Daemon(test_models="true", workers=1, lame_duck_ms=0, drain_timeout_ms=100)
-        nap = json.dumps({"inputs": [{"name": "INPUT0", "datatype": "FP32", "shape": [1, 1],
-                                      "data": [6000]}]})
-        answers = []
-        clients = [threading.Thread(target=lambda: answers.append(
-            d.ask("POST", "/v2/models/sleep/infer", nap))) for _ in range(2)]
-        for t in clients:
-            t.start()
+        clients = [Request(d, "POST", "/v2/models/sleep/infer", nap(6000)) for _ in range(2)]
         d.wait_until(lambda: d.metric("alight_inflight_rows") == 2)
         d.process.send_signal(signal.SIGTERM)
-        for t in clients:
-            t.join()
-        self.assertEqual(d.process.wait(60), 0)
-        for status, _, body in answers:
-            self.assertEqual(status, 503)
+        for client in clients:
+            client.join()
+            status, headers, body = client.answer
+            self.assertEqual((status, headers["Retry-After"]), (503, "1"))
             self.assertIn("stopping", json.loads(body)["error"])
+        self.assertEqual(d.process.wait(60), 0)
         self.assertEqual(d.text().count("drain limit passed"), 1)
 
     def test_sigterm_does_not_wait_for_models_not_yet_begun(self):
@@ -242,7 +244,6 @@ class Life(unittest.TestCase):
             self.assertLess(d.text().count("model loaded"), n)
             self.assertLessEqual(d.text().count("drain limit passed"), 1)
 
-
     def test_loads_that_wait_are_bounded(self):
         with tempfile.TemporaryDirectory() as folder:
             for i in range(400):
@@ -252,8 +253,8 @@ class Life(unittest.TestCase):
             d.port = int(re.search(r"address=127\.0\.0\.1:(\d+)", d.text()).group(1))
             load = b"POST /v2/repository/models/m0/load HTTP/1.1\r\nHost: a\r\n\r\n"
             waiting = [d.open(load) for _ in range(70)]  # behind the scan of the folder
-            status, _, body = d.ask("POST", "/v2/repository/models/m0/load")
-            self.assertEqual(status, 503)
+            status, headers, body = d.ask("POST", "/v2/repository/models/m0/load")
+            self.assertEqual((status, headers["Retry-After"]), (503, "1"))
             self.assertIn("64", json.loads(body)["error"])
             self.assertEqual(d.ask("GET", "/v2/health/live")[0], 200)
             d.process.send_signal(signal.SIGTERM)
@@ -325,7 +326,6 @@ class Life(unittest.TestCase):
             self.assertEqual(d.stop(), 0)
             self.assertFalse(os.path.exists(path))
 
-
     def test_connections_leave_descriptors_for_other_files(self):
         def few():
             die_with_parent()
@@ -358,7 +358,9 @@ class Options(unittest.TestCase):
     def test_bad_options_are_named(self):
         for flag, word in (("--wrokers=2", "--wrokers"), ("--log-level=loud", "log_level"),
                            ("--log-format=xml", "log_format"), ("--precision=q", "precision"),
-                           ("--cpu-mask=zz", "cpu_mask"), ("--listen=nonsense", "nonsense"), ("--versions=newest", "newest"),
+                           ("--cpu-mask=zz", "cpu_mask"), ("--listen=nonsense", "nonsense"),
+                           ("--versions=newest", "newest"), ("--trusted-proxies=10.0.0.0/8", "10.0.0.0/8"),
+                           ("--trusted-proxies=::1,0:0::1", "'::1'"),
                            ("--listen=127.0.0.1:70000", "70000"), ("--listen=unix:" + "x" * 200, "107")):
             for also in ((), ("--check",)):
                 done = subprocess.run([ALIGHTD, flag, *also], capture_output=True, text=True)

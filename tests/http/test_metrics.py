@@ -1,22 +1,16 @@
 """What /metrics says after answers, refusals, time-outs and clients that left: sound to
 promtool (where it is installed), every histogram consistent, nothing lost between counters."""
-import json
 import re
 import shutil
 import socket
 import subprocess
 import unittest
 
-from daemon import IMAGE, MODEL, DaemonCase, main
+from daemon import IMAGE, MODEL, DaemonCase, main, nap
 
 CLASSIFY = f"/v1/models/{MODEL}:classify"
 SLEEP = "/v2/models/sleep/infer"
 SAMPLE = re.compile(r'^(\w+)(?:\{(.*)\})? (\S+)$')
-
-
-def nap(ms, **parameters):
-    return json.dumps({"parameters": parameters, "inputs": [
-        {"name": "INPUT0", "datatype": "FP32", "shape": [1, 1], "data": [ms]}]})
 
 
 def samples(text):
@@ -52,8 +46,7 @@ class Metrics(DaemonCase):
         d.ask("POST", SLEEP, nap(1))
         for s in left:
             s.close()
-        while d.stats()["in_flight"]["images"]:
-            pass
+        d.wait_until(lambda: d.stats()["in_flight"]["images"] == 0)
         cls.text = d.ask("GET", "/metrics")[2].decode()
         cls.samples = samples(cls.text)
 

@@ -1,45 +1,17 @@
 """Models at run time: a watched folder, unloading with requests in flight, a full queue."""
-import json
 import os
 import pathlib
 import shutil
 import tempfile
-import threading
-import time
 import unittest
 
-from daemon import IMAGE, MODEL, MODELS, Daemon, DaemonCase, main
+from daemon import IMAGE, MODEL, MODELS, Daemon, DaemonCase, Request, main, nap
 
 SLEEP = "/v2/models/sleep/infer"
 
 
 def classify(name=MODEL):
     return f"/v1/models/{name}:classify"
-
-
-def nap(ms):
-    return json.dumps({"inputs": [
-        {"name": "INPUT0", "datatype": "FP32", "shape": [1, 1], "data": [ms]}]})
-
-
-class Request(threading.Thread):
-    """One request on its own connection; `answer` is (status, headers, body)."""
-
-    def __init__(self, daemon, *request):
-        super().__init__()
-        self.daemon_asked, self.request, self.answer = daemon, request, None
-        self.start()
-
-    def run(self):
-        self.answer = self.daemon_asked.ask(*self.request)
-
-
-def wait_until(condition, limit=30):
-    end = time.monotonic() + limit
-    while not condition():
-        if time.monotonic() > end:
-            raise AssertionError("it never came to it")
-        time.sleep(0.01)
 
 
 def state(daemon, name):
@@ -56,7 +28,7 @@ def hold_worker(daemon, ms):
 
     before = n_decoded()
     request = Request(daemon, "POST", SLEEP, nap(ms))
-    wait_until(lambda: n_decoded() > before)
+    daemon.wait_until(lambda: n_decoded() > before)
     return request
 
 
@@ -78,13 +50,13 @@ class Watched(unittest.TestCase):
         self.assertEqual(self.status("other"), 404)
         shutil.copytree(MODELS / MODEL, self.models / "coming")
         (self.models / "coming").rename(self.models / "other")  # whole, or not at all
-        wait_until(lambda: self.status("other") == 200)
+        self.daemon.wait_until(lambda: self.status("other") == 200)
         loads = self.daemon.text().count('event="model loaded" model=other')
         os.utime(self.models / "other/1/model.onnx")
-        wait_until(lambda: self.daemon.text().count('event="model loaded" model=other') > loads)
+        self.daemon.wait_until(lambda: self.daemon.text().count('event="model loaded" model=other') > loads)
         self.assertEqual(self.status("other"), 200)
         (self.models / "other").rename(self.models.parent / f"{self.models.name}-gone")
-        wait_until(lambda: self.status("other") != 200)
+        self.daemon.wait_until(lambda: self.status("other") != 200)
         shutil.rmtree(self.models.parent / f"{self.models.name}-gone")
         self.assertEqual(self.status(), 200)
 
@@ -92,7 +64,7 @@ class Watched(unittest.TestCase):
         fresh = self.models / MODEL / "1/fresh"
         fresh.write_bytes(b"no model")
         fresh.rename(self.models / MODEL / "1/model.onnx")
-        wait_until(lambda: "level=error" in self.daemon.text())
+        self.daemon.wait_until(lambda: "level=error" in self.daemon.text())
         self.assertEqual(self.status(), 200)
 
 
@@ -103,9 +75,9 @@ class InFlight(DaemonCase):
         d = self.daemon
         busy = hold_worker(d, 5000)
         waiting = [Request(d, "POST", classify(), IMAGE) for _ in range(3)]
-        wait_until(lambda: d.stats()["in_flight"]["images"] == 4)
+        d.wait_until(lambda: d.stats()["in_flight"]["images"] == 4)
         unload = Request(d, "POST", f"/v2/repository/models/{MODEL}/unload")
-        wait_until(lambda: state(d, MODEL) == "UNLOADING")
+        d.wait_until(lambda: state(d, MODEL) == "UNLOADING")
         self.assertEqual(d.ask("POST", classify(), IMAGE)[0], 503)
         self.assertTrue(unload.is_alive(), "answered while requests held the model")
         self.assertEqual(d.stats()["in_flight"]["images"], 4)
@@ -121,9 +93,9 @@ class InFlight(DaemonCase):
         d = self.daemon
         busy = hold_worker(d, 5000)
         waiting = Request(d, "POST", classify(), IMAGE)
-        wait_until(lambda: d.stats()["in_flight"]["images"] == 2)
+        d.wait_until(lambda: d.stats()["in_flight"]["images"] == 2)
         unload = Request(d, "POST", f"/v2/repository/models/{MODEL}/unload")
-        wait_until(lambda: state(d, MODEL) == "UNLOADING")
+        d.wait_until(lambda: state(d, MODEL) == "UNLOADING")
         load = Request(d, "POST", f"/v2/repository/models/{MODEL}/load")
         for request in (busy, waiting, unload, load):
             request.join()
@@ -147,7 +119,7 @@ class Held(DaemonCase):
         d = Daemon(test_models="true", workers=1, lame_duck_ms=0)
         busy = hold_worker(d, 2000)
         unload = Request(d, "POST", "/v2/repository/models/sleep/unload")
-        wait_until(lambda: state(d, "sleep") == "UNLOADING")
+        d.wait_until(lambda: state(d, "sleep") == "UNLOADING")
         self.assertEqual(d.stop(), 0)
         unload.join()
         busy.join()
@@ -161,7 +133,7 @@ class Bytes(DaemonCase):
         d = self.daemon
         large = nap(1000) + " " * 600000
         under_way = [Request(d, "POST", SLEEP, large) for _ in range(3)]
-        wait_until(lambda: d.stats()["in_flight"]["images"] == 3)
+        d.wait_until(lambda: d.stats()["in_flight"]["images"] == 3)
         status, headers, body = d.ask("POST", SLEEP, large)
         self.assertEqual(status, 503, body)
         self.assertGreaterEqual(int(headers["Retry-After"]), 1)

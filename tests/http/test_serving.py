@@ -12,33 +12,11 @@ import threading
 import unittest
 import zlib
 
-from daemon import IMAGE, MODEL, MODELS, Daemon, DaemonCase, main, sample
+from daemon import (IMAGE, MODEL, MODELS, Daemon, DaemonCase, Request, main, nap, sample,
+                    tensor)
 
 CLASSIFY = f"/v1/models/{MODEL}:classify"
 SLEEP = "/v2/models/sleep/infer"
-
-
-def tensor(values, shape, **parameters):
-    return json.dumps({"parameters": parameters, "inputs": [
-        {"name": "INPUT0", "datatype": "FP32", "shape": shape, "data": values}]})
-
-
-def nap(ms, **parameters):
-    return tensor([ms], [1, 1], **parameters)
-
-
-class Background(threading.Thread):
-    """One request on its own connection; `answer` is (status, headers, body)."""
-
-    def __init__(self, daemon, *request):
-        super().__init__()
-        self.args = daemon, request
-        self.answer = None
-        self.start()
-
-    def run(self):
-        daemon, request = self.args
-        self.answer = daemon.ask(*request)
 
 
 class Overload(DaemonCase):
@@ -59,7 +37,7 @@ class Overload(DaemonCase):
         """n naps, the first of which hold one worker each."""
         threads = []
         for i in range(n):
-            threads.append(Background(self.daemon, "POST", SLEEP, nap(ms)))
+            threads.append(Request(self.daemon, "POST", SLEEP, nap(ms)))
             if i < self.WORKERS or i == n - 1:
                 self.daemon.wait_until(lambda: self.is_taken(len(threads)))
         return threads
@@ -80,7 +58,7 @@ class Overload(DaemonCase):
         self.assertEqual(self.ask("POST", SLEEP, nap(1))[0], 200)
 
     def test_a_refusal_known_from_the_body_says_when_to_come_again(self):
-        running = Background(self.daemon, "POST", SLEEP, nap(700))
+        running = Request(self.daemon, "POST", SLEEP, nap(700))
         self.daemon.wait_until(lambda: self.daemon.metric("alight_inflight_rows") == 1)
         answer = self.ask("POST", SLEEP, tensor([1] * 12, [12, 1]))
         self.assert_error(answer, 503, "12 rows", "max_queue_rows is 12")
@@ -126,10 +104,10 @@ class TooLate(DaemonCase):
 
     def test_who_would_come_too_late_is_refused_at_once(self):
         self.assertEqual(self.ask("POST", SLEEP, nap(400))[0], 200)
-        asked = [Background(self.daemon, "POST", SLEEP, nap(4000))]
+        asked = [Request(self.daemon, "POST", SLEEP, nap(4000))]
         self.daemon.wait_until(lambda: self.daemon.metric("alight_inflight_rows") == 1)
         while asked[-1].answer is None and len(asked) < 30:
-            asked.append(Background(self.daemon, "POST", SLEEP, nap(1)))
+            asked.append(Request(self.daemon, "POST", SLEEP, nap(1)))
             self.daemon.wait_until(lambda: asked[-1].answer or self.waiting() == len(asked) - 1)
         *admitted, refused = asked
         self.assert_error(refused.answer, 503, "too long for the deadline")
@@ -224,6 +202,14 @@ class TestModels(DaemonCase):
                                          {"Inference-Header-Content-Length": str(len(head))})
             self.assertEqual((status, a["outputs"][0]["data"]), (200, values), datatype)
 
+    def test_bfloat16_is_the_upper_half_of_a_float(self):
+        raw = struct.pack("<2H", 0x3F80, 0x3FC0)
+        head = json.dumps({"inputs": [{"name": "INPUT0", "datatype": "BF16", "shape": [2, 1],
+                                       "parameters": {"binary_data_size": 4}}]}).encode()
+        status, a = self.daemon.json("POST", SLEEP, head + raw,
+                                     {"Inference-Header-Content-Length": str(len(head))})
+        self.assertEqual((status, a["outputs"][0]["data"]), (200, [1, 1.5]))
+
     def test_compressed_bodies_both_ways(self):
         body = tensor(list(range(2000)), [2000]).encode()
         for name, packed in (("gzip", gzip.compress(body)), ("deflate", zlib.compress(body))):
@@ -304,13 +290,23 @@ class Protocols(DaemonCase):
             self.assert_error(self.ask("POST", path, json.dumps({"instances": instances})), 400, *words)
         state = d.json("GET", f"/v1/models/{MODEL}")[1]["model_version_status"][0]
         self.assertEqual((state["version"], state["state"]), ("1", "AVAILABLE"))
+        self.assert_error(self.ask("GET", "/v1/models/none"), 404, "'none'")
+        self.assert_error(self.ask("GET", f"/v1/models/{MODEL}/versions/7"), 404, "'7'")
 
     def test_openapi_describes_every_route(self):
         doc = self.daemon.json("GET", "/openapi.json")[1]
-        self.assertIn("post", doc["paths"]["/v1/models/{model}:classify"])
         for path, operations in doc["paths"].items():
             for operation in operations.values():
-                self.assertEqual(path.count("{"), len(operation["parameters"]))
+                places = [p["in"] for p in operation["parameters"]]
+                self.assertEqual(path.count("{"), places.count("path"))
+        classify = doc["paths"]["/v1/models/{model}:classify"]["post"]
+        query = {p["name"]: p["schema"] for p in classify["parameters"] if p["in"] == "query"}
+        self.assertEqual(query["max_loss"], {"type": "number", "minimum": 0, "maximum": 1})
+        self.assertEqual(query["top"]["type"], "integer")
+        self.assertIn("image/png", classify["requestBody"]["content"])
+        logging = doc["paths"]["/v2/logging"]
+        self.assertNotIn("requestBody", logging["get"])
+        self.assertEqual(list(logging["post"]["requestBody"]["content"]), ["application/json"])
 
     def test_logging_can_be_changed(self):
         self.assertFalse(self.daemon.json("POST", "/v2/logging", '{"log_info":false}')[1]["log_info"])

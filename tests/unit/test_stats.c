@@ -61,7 +61,13 @@ static int setup(void **state)
     s = (struct sv_snapshot){ .now_ns = 100 * S,
                               .up_ns = 50 * S,
                               .epoch_ms = 1000000,
+                              .state = "ready",
+                              .is_ready = true,
                               .n_workers = 2,
+                              .max_rows = 4096,
+                              .n_by_state = { [SV_MODEL_READY] = 1,
+                                              [SV_MODEL_UNAVAILABLE] = 2 },
+                              .loads = { .n_loaded = 3, .n_failed = 2 },
                               .process.start_s = 1763778901.25,
                               .n_requests = 1,
                               .n_rows = 3,
@@ -138,6 +144,10 @@ static void stats_add_up(void **state)
     assert_int_equal(number(root, "models.0.stages.0.images"), 24);
     assert_int_equal(number(root, "models.0.stages.0.waiting"), 2);
     assert_int_equal(number(root, "models.0.stages.1.helped_runs"), 1);
+    assert_int_equal(number(root, "in_flight.max_images"), 4096);
+    assert_int_equal(number(root, "repository.UNAVAILABLE"), 2);
+    assert_int_equal(number(root, "loads.failed"), 2);
+    assert_string_equal(json_string_value(at(root, "state")), "ready");
     json_decref(root);
 }
 
@@ -223,6 +233,10 @@ static void metrics_name_model_exit_and_code(void **state)
                 "alight_exit_score_bucket{model=\"m\\n1\",version=\"7\","
                 "exit=\"final\",le=\"0.5\"} 0");
     assert_line(text, "alight_workers 2");
+    assert_line(text, "alight_ready 1");
+    assert_line(text, "alight_models{state=\"UNAVAILABLE\"} 2");
+    assert_line(text, "alight_model_loads_total{result=\"failed\"} 2");
+    assert_line(text, "alight_inflight_rows_limit 4096");
     assert_line(text, "process_start_time_seconds 1763778901.25");
     free(text);
 }
