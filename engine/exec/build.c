@@ -132,10 +132,11 @@ static enum al_status add_buffer(struct al_builder *b, uint32_t value, enum al_f
     return AL_OK;
 }
 
-/* What a gate or branch wrote exists only there: another row may have skipped it. */
+/* What a gate or branch wrote exists only there: another row may have skipped it. What a
+ * later trunk writes does not exist yet, either. */
 bool al_build_sees(const struct al_builder *b, uint32_t slot)
 {
-    return slot % AL_N_PARTS == AL_PART_TRUNK || slot == b->slot;
+    return slot == b->slot || (slot < b->slot && slot % AL_N_PARTS == AL_PART_TRUNK);
 }
 
 uint32_t al_build_find(const struct al_builder *b, uint32_t value, enum al_form form)

@@ -5,6 +5,7 @@
  *   - as a plain graph, every output is within TOLERANCE of the stored one, relative to
  *     its largest element; in bf16 mode within 4 %, and where the CPU lacks the
  *     instructions or the mask forbids them within TOLERANCE, too;
+ *   - every exit's probabilities are those of the stored output, within as much;
  *   - every row's probabilities, score and decision are the same bits alone, in batches
  *     of 3, 8 and 32, in reverse order, shared by a team of threads, and whether or not
  *     others leave early;
@@ -293,6 +294,31 @@ static void compare(const struct al_model *m, size_t k, const struct al_stage_ro
         die("exit %zu: other bits than alone (%s)", k, company);
 }
 
+/* Probabilities are off by no more than what they were made of. */
+static void check_probs(const struct net *net, const struct al_model *m, size_t k,
+                        const struct answer *alone)
+{
+    const size_t n = al_model_stage(m, k).n_classes;
+    const double tolerance = runs_bf16(m) ? BF16_TOLERANCE : net->tolerance;
+    struct al_tensor want = read_array(net, net->exits[k].tensor);
+
+    for (size_t i = 0; i < net->n_rows; i++) {
+        const float *x = (const float *)want.data + i * n;
+        double sum = 0, largest = 1;
+
+        for (size_t c = 0; c < n; c++) {
+            sum += exp((double)x[c]);
+            largest = fmax(largest, fabs((double)x[c]));
+        }
+        for (size_t c = 0; c < n; c++) {
+            double error = fabs((double)alone[i].probs[k][c] - exp((double)x[c]) / sum);
+            if (!(error <= tolerance * largest))
+                die("exit %zu: probability %zu of row %zu is off by %g", k, c, i, error);
+        }
+    }
+    free(want.data);
+}
+
 /* Runs all exits for the rows in batches of `batch`, last row first when `reverse`. */
 static void check_company(const struct net *net, const struct al_model *m,
                           struct al_workspace *ws, const struct answer *alone,
@@ -372,6 +398,8 @@ static void check_bits(const struct net *net, unsigned mask, enum al_precision p
             keep(m, k, &rows.row[i], &alone[i]);
         }
     free_rows(&rows);
+    for (size_t k = 0; k < net->n_exits; k++)
+        check_probs(net, m, k, alone);
     check_company(net, m, ws, alone, 3, false, &rule);
     check_company(net, m, ws, alone, 8, false, &rule);
     check_company(net, m, ws, alone, 32, false, &rule);

@@ -238,6 +238,20 @@ class TokenHead(nn.Module):
         return self.fc(self.norm(x).mean(1))
 
 
+class ReadOn(nn.Module):
+    """The first answer, whose numbers lie apart among others, is read by the second stage, too."""
+
+    def __init__(self, d, size):
+        super().__init__()
+        self.patches, self.mix, self.more = Patches(d, size), Attention(d, 2), nn.Linear(d, d)
+        self.heads = nn.ModuleList([nn.Identity(), TokenHead(d)])
+
+    def forward(self, x):
+        x = self.patches(x)
+        answer = x[:, :, -1]
+        return answer, self.heads[1](self.mix(x + self.more(answer).unsqueeze(1)))
+
+
 class Normalise(torch.autograd.Function):
     """Local response norm, which this exporter would otherwise spell out."""
 
@@ -357,9 +371,13 @@ def mixer():
                  (seq(Attention(24, 2), Mixing(24, 4)), TokenHead(24))), (3, 16, 16)
 
 
+def read_on():
+    return ReadOn(16, 16), (3, 16, 16)
+
+
 FAMILIES = [lenet, alexnet, vgg, resnet, resnext, preactivation, squeezenet, densenet, inception,
             inception2, mobilenet2, mobilenet3, shufflenet, rearranged,
-            dilated, vit, mixer]
+            dilated, vit, mixer, read_on]
 
 
 def sensible(net):
