@@ -21,6 +21,13 @@ struct attention_args {
     const struct al_kern *kern;
 };
 
+static float factor_of(const struct al_builder *b, const struct al_node *n)
+{
+    const struct al_shape *q = &al_value_of(b, n->inputs[0])->shape;
+
+    return al_node_float(n, "scale", 1 / sqrtf((float)q->dims[3]));
+}
+
 static bool fits(const struct al_builder *b, const struct al_node *n)
 {
     if (n->op != AL_OP_ATTENTION)
@@ -28,8 +35,9 @@ static bool fits(const struct al_builder *b, const struct al_node *n)
 
     const struct al_value *q = al_value_of(b, n->inputs[0]);
     const struct al_value *v = al_value_of(b, n->inputs[2]);
+    const float factor = factor_of(b, n);
     return q->dtype == AL_F32 && q->shape.dims[0] == 1 && al_value_count(q) &&
-           al_value_count(v) && !(al_node_float(n, "scale", 1) < 0);
+           al_value_count(v) && factor > 0 && isfinite(factor);
 }
 
 /* ---- running ---- */
@@ -94,8 +102,7 @@ static enum al_status finish(struct al_builder *b, struct al_draft *d,
                                     .n_keys = (size_t)v[2],
                                     .n_features = (size_t)q[3],
                                     .n_values = (size_t)v[3],
-                                    .factor =
-                                        al_node_float(n, "scale", 1 / sqrtf((float)q[3])),
+                                    .factor = factor_of(b, n),
                                     .q_step = in[0].row,
                                     .k_step = in[1].row,
                                     .v_step = in[2].row,

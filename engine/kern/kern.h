@@ -110,7 +110,7 @@ struct al_fc {
 struct al_attention {
     size_t n_queries, n_keys;    /* at least 1, as are: */
     size_t n_features, n_values; /* floats of a query or key, and of a value */
-    float factor;                /* not negative */
+    float factor;                /* more than 0, finite */
     const float *q, *k, *v;
     float *y;
     size_t q_step, k_step, v_step, y_step;

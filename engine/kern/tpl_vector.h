@@ -163,7 +163,7 @@ AL_INLINE vec exp_below(vec x)
     return v_keep(~(x < least), v_exp_within(v_max(least, x)));
 }
 
-/* y = e^(factor * (x - the largest x)), factor >= 0; returns their sum. y may be x. */
+/* y = e^(factor * (x - the largest x)), factor > 0; returns their sum. y may be x. */
 static double exponentials(size_t n, float factor, const float *x, float *y)
 {
     const vec top = v_set1(largest(n, x)), pad = v_set1(-INFINITY);

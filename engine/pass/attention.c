@@ -88,7 +88,7 @@ static bool find(const struct al_graph *g, const struct al_node *n, struct atten
     a.q = unscaled(g, product->inputs[0], &a.factor);
     a.turned_k = unscaled(g, product->inputs[1], &a.factor);
     *ret = a;
-    return a.factor > 0 && a.factor < (double)INFINITY && are_heads(g, &a);
+    return (float)a.factor > 0 && isfinite((float)a.factor) && are_heads(g, &a);
 }
 
 /* A Transpose that turns the keys back. */

@@ -57,6 +57,11 @@ CASES = {
          ramp(1, 20), {"s": np.int64([4, 5]), "zero": np.int64([0]), "four": np.int64([4]), "one": np.int64([1]),
                        "b": np.float32([1e3, 2e3, 3e3, 4e3, 5e3])},
          ramp(1, 4) @ ramp(4, 5) + 1e3 * ramp(1, 5)),
+    "attention takes the mean when its scale is less than a float can say":
+        (13, [helper.make_node("Transpose", ["x"], ["t"], perm=[0, 1, 3, 2]), helper.make_node("MatMul", ["x", "t"], ["p"]),
+              helper.make_node("Mul", ["p", "tiny"], ["q"]), helper.make_node("Mul", ["q", "tiny"], ["r"]),
+              helper.make_node("Softmax", ["r"], ["s"]), helper.make_node("MatMul", ["s", "x"], ["y"])],
+         ramp(1, 2, 5, 3), {"tiny": np.float32(1e-30)}, np.repeat(ramp(1, 2, 5, 3).mean(2, keepdims=True), 5, 2)),
 }
 
 
