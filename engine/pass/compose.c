@@ -20,13 +20,13 @@ static const struct al_node *made_by(const struct al_graph *g, uint32_t value,
     return n && n->op == op && n->post.act == AL_ACT_NONE ? n : NULL;
 }
 
-/* Whether `value` is one constant float near `want`. */
+/* Whether `value` is one constant float that is `want` but for its last digits. */
 static bool is_number(const struct al_graph *g, uint32_t value, double want)
 {
     struct al_tensor t = al_graph_tensor(g, value);
 
     return t.data && t.dtype == AL_F32 && al_tensor_count(&t) == 1 &&
-           fabs(al_tensor_number(&t, 0) - want) < 1e-4 * fabs(want);
+           fabs(al_tensor_number(&t, 0) - want) < 1e-5 * fabs(want);
 }
 
 /* Whether `n` is an Add or Mul of a constant float near `want`; *ret is the other input.

@@ -62,6 +62,12 @@ CASES = {
               helper.make_node("Mul", ["p", "tiny"], ["q"]), helper.make_node("Mul", ["q", "tiny"], ["r"]),
               helper.make_node("Softmax", ["r"], ["s"]), helper.make_node("MatMul", ["s", "x"], ["y"])],
          ramp(1, 2, 5, 3), {"tiny": np.float32(1e-30)}, np.repeat(ramp(1, 2, 5, 3).mean(2, keepdims=True), 5, 2)),
+    "a number that is nearly a half makes no Gelu":
+        (13, [helper.make_node("Div", ["x", "root"], ["d"]), helper.make_node("Erf", ["d"], ["e"]),
+              helper.make_node("Add", ["e", "one"], ["a"]), helper.make_node("Mul", ["x", "a"], ["m"]),
+              helper.make_node("Mul", ["m", "half"], ["y"])],
+         ramp(1, 4) + 9, {"root": np.float32(2 ** .5), "one": np.float32(1), "half": np.float32(0.50003)},
+         (ramp(1, 4) + 9) * 2 * np.float32(0.50003)),
 }
 
 
