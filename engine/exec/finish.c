@@ -59,6 +59,25 @@ static enum al_status describe(struct al_builder *b, struct al_draft *d,
     return AL_OK;
 }
 
+/* What a run needs beside its rows; the next thread's scratch is aligned, too. */
+static enum al_status reserve(struct al_plan *plan, const struct al_step *s,
+                              size_t limit_bytes, struct al_error *err)
+{
+    const size_t mask = AL_MEMORY_ALIGN - 1;
+
+    if (s->scratch_bytes > limit_bytes ||
+        s->n_pointers > (limit_bytes - s->scratch_bytes) / sizeof(void *))
+        return al_fail(err, AL_TOO_LARGE,
+                       "%zu bytes of scratch and %zu pointers, the limit is %zu bytes",
+                       s->scratch_bytes, s->n_pointers, limit_bytes);
+
+    if (s->scratch_bytes > plan->scratch_bytes)
+        plan->scratch_bytes = (s->scratch_bytes + mask) & ~mask;
+    if (s->n_pointers > plan->n_pointers)
+        plan->n_pointers = s->n_pointers;
+    return AL_OK;
+}
+
 static enum al_status finish_steps(struct al_builder *b, struct al_plan *plan,
                                    struct al_error *err)
 {
@@ -80,13 +99,9 @@ static enum al_status finish_steps(struct al_builder *b, struct al_plan *plan,
             s = d->finish(b, d, err);
         if (s != AL_OK)
             return al_error_prefix(err, s, "%s '%s'", d->step.op, d->step.node);
-        if (!d->step
-                 .run) /* finished to nothing: its result lies where its operand does */
-            continue;
-        if (d->step.scratch_bytes > plan->scratch_bytes)
-            plan->scratch_bytes = d->step.scratch_bytes;
-        if (d->step.n_pointers > plan->n_pointers)
-            plan->n_pointers = d->step.n_pointers;
+        s = reserve(plan, &d->step, b->p.limit_bytes, err);
+        if (s != AL_OK)
+            return al_error_prefix(err, s, "%s '%s'", d->step.op, d->step.node);
         steps[plan->n_steps++] = d->step;
     }
     plan->steps = steps;
