@@ -2,10 +2,6 @@
 
 #include <string.h>
 
-struct copy_args {
-    struct al_moved from;
-};
-
 const struct al_moved *al_moved_find(const struct al_builder *b, uint32_t value)
 {
     const struct al_moved *m = b->moved[value];
@@ -108,23 +104,24 @@ static void copy_moved(const struct al_moved *m, const float *x, float *y)
 
 static void run_copy(const struct al_step *s, struct al_run *r)
 {
-    const struct copy_args *a = s->args;
+    const struct al_moved *from = s->args;
 
     for (size_t i = 0; i < r->n; i++)
-        copy_moved(&a->from, al_at(&s->in[0], &r->lanes[i]),
+        copy_moved(from, al_at(&s->in[0], &r->lanes[i]),
                    al_at(&s->out[0], &r->lanes[i]));
 }
 
 static enum al_status finish_copy(struct al_builder *b, struct al_draft *d,
                                   struct al_error *err)
 {
-    struct copy_args *a = al_build_alloc(b, 1, sizeof(*a));
+    struct al_moved *from = al_build_alloc(b, 1, sizeof(*from));
 
-    if (!a)
+    if (!from)
         return al_fail(err, AL_NO_MEMORY, "a copy of moved elements");
-    a->from = *(const struct al_moved *)d->own;
+    *from = *(const struct al_moved *)d->own;
+    from->next = NULL; /* those are the builder's */
     d->step.run = run_copy;
-    d->step.args = a;
+    d->step.args = from;
     d->step.kernel = "copy";
     return AL_OK;
 }

@@ -105,7 +105,7 @@ static bool move(const struct al_builder *b, const struct al_node *n, size_t i,
     return cut_of(&a, i, &cut) && take(&cut, x, steps, m);
 }
 
-/* Renaming and cutting plain values is the views' or costs a copy anyway. */
+/* Renaming plain values is the views'. */
 static bool fits(const struct al_builder *b, const struct al_node *n)
 {
     const bool cuts =
@@ -114,24 +114,39 @@ static bool fits(const struct al_builder *b, const struct al_node *n)
     if (!is_renaming(n) && !cuts && n->op != AL_OP_TRANSPOSE)
         return false;
     const struct al_value *x = al_value_of(b, n->inputs[0]);
-    const struct al_moved *known = al_moved_find(b, n->inputs[0]);
-    if (x->dtype != AL_F32 || x->data || !al_value_count(x) || (is_renaming(n) && !known))
+    if (x->dtype != AL_F32 || x->data || !al_value_count(x) ||
+        (is_renaming(n) && !al_moved_find(b, n->inputs[0])))
         return false;
     for (size_t i = 0; i < n->n_outputs; i++) {
         struct al_moved m = { .n = 1, .loops = { { al_value_count(x), 1 } } };
-        if (known)
-            m = *known;
         if (!move(b, n, i, &m))
             return false;
     }
     return true;
 }
 
+/* Where the input's elements lie: in its own order when they did so by loops that do not
+ * keep to its dimensions, as the operator needs them. */
+static enum al_status read_input(struct al_builder *b, const struct al_node *n,
+                                 struct al_moved *ret, struct al_error *err)
+{
+    const uint32_t value = n->inputs[0];
+    size_t steps[AL_MAX_DIMS];
+    uint32_t buffer;
+    enum al_status s = al_moved_where(b, value, ret, err);
+
+    if (s != AL_OK || is_renaming(n) ||
+        al_moved_steps(ret, &al_value_of(b, value)->shape, steps))
+        return s;
+    s = al_build_read(b, value, AL_FORM_PLAIN, &buffer, err);
+    return s == AL_OK ? al_moved_where(b, value, ret, err) : s;
+}
+
 static enum al_status lower(struct al_builder *b, uint32_t id, struct al_error *err)
 {
     const struct al_node *n = al_graph_node(b->p.graph, id);
     struct al_moved x;
-    enum al_status s = al_moved_where(b, n->inputs[0], &x, err);
+    enum al_status s = read_input(b, n, &x, err);
 
     for (size_t i = 0; s == AL_OK && i < n->n_outputs; i++) {
         struct al_moved m = x;
