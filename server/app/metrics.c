@@ -109,7 +109,7 @@ void sv_metrics_print_page(FILE *to)
     (void)fputs(
         "# Metrics\n\n<!-- Made by `alightd --print-metrics`; do not edit. -->\n\n"
         "`GET /metrics` answers in Prometheus' text format. Counters begin at zero "
-        "when a version of a model is first\nloaded; loading it again keeps them. At any "
+        "when a version of a model is first\nloaded; loading it again keeps them, unloading it forgets them. At any "
         "instant, for every model: images accepted = sum of\n`alight_rows_total` + "
         "`alight_rows_failed_total` + those in flight. The boundaries of durations are "
         "met to\nwithin 1/16. With `--triton-metrics`, Triton's names are there, too.\n\n"

@@ -51,7 +51,7 @@ enum sv_metric_per {
     X("alight_connections_limit", "gauge", SERVER, "", connections_limit, "Connections beyond which more wait.") \
     X("alight_connections_total", "counter", SERVER, "", connections_total, "Connections accepted.") \
     X("alight_connections_cut_total", "counter", SERVER, "reason", cut, "Connections closed for being too slow, by what was slow.") \
-    X("alight_http_answers_total", "counter", SERVER, "code", answers, "HTTP answers by status, refusals before any model included.") \
+    X("alight_http_answers_total", "counter", SERVER, "code", answers, "HTTP answers by status, refusals before any model included; 499: the client left first.") \
     X("alight_build_info", "gauge", SERVER, "version", build, "Always 1.") \
     X("process_cpu_seconds_total", "counter", SERVER, "", cpu, "User and system time of the process.") \
     X("process_resident_memory_bytes", "gauge", SERVER, "", resident, "Resident memory of the process.") \

@@ -1,7 +1,7 @@
 #include "server/app/metrics_sample.h"
 
 #include <float.h>
-#include <stdio.h>
+#include <string.h>
 
 #define NS_PER_S 1e9
 
@@ -22,14 +22,19 @@ static const struct {
 static void put_label(struct sv_text *t, const char **comma, const char *key,
                       const char *value)
 {
-    sv_text_printf(t, "%s%s=\"", *comma, key);
-    for (const char *c = value; *c; c++) {
-        if (*c == '\n')
-            sv_text_str(t, "\\n");
-        else if (*c == '"' || *c == '\\')
-            sv_text_printf(t, "\\%c", *c);
-        else
-            sv_text_bytes(t, c, 1);
+    sv_text_str(t, *comma);
+    sv_text_str(t, key);
+    sv_text_str(t, "=\"");
+    while (*value) {
+        size_t plain = strcspn(value, "\n\"\\");
+
+        sv_text_bytes(t, value, plain);
+        value += plain;
+        if (*value == '\0')
+            break;
+        sv_text_str(t, "\\");
+        sv_text_bytes(t, *value == '\n' ? "n" : value, 1);
+        value++;
     }
     sv_text_str(t, "\"");
     *comma = ",";
@@ -38,12 +43,12 @@ static void put_label(struct sv_text *t, const char **comma, const char *key,
 static void put_labels(struct sv_text *t, struct sv_labels l, const char *le)
 {
     const char *comma = "{";
-    char version[12];
 
     if (l.m) {
-        (void)snprintf(version, sizeof(version), "%u", l.m->version);
         put_label(t, &comma, "model", l.m->name);
-        put_label(t, &comma, "version", version);
+        sv_text_str(t, ",version=\"");
+        sv_text_u64(t, l.m->version);
+        sv_text_str(t, "\"");
     }
     if (l.key)
         put_label(t, &comma, l.key, l.value);
@@ -103,7 +108,9 @@ void sv_sample_end(struct sv_family *f, struct sv_labels l, uint64_t n, double s
 void sv_sample_durations(struct sv_family *f, struct sv_labels l,
                          const struct sv_histogram *h)
 {
+    struct sv_histogram_walk walk = { 0 };
+
     for (size_t i = 0; i < sizeof(bounds) / sizeof(bounds[0]); i++)
-        sv_sample_bucket(f, l, bounds[i].le, sv_histogram_count_upto(h, bounds[i].ns));
+        sv_sample_bucket(f, l, bounds[i].le, sv_histogram_upto(h, &walk, bounds[i].ns));
     sv_sample_end(f, l, h->count, (double)h->sum / NS_PER_S);
 }

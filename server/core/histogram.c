@@ -50,11 +50,10 @@ uint64_t sv_histogram_quantile(const struct sv_histogram *h, double q)
     return h->max;
 }
 
-uint64_t sv_histogram_count_upto(const struct sv_histogram *h, uint64_t value)
+uint64_t sv_histogram_upto(const struct sv_histogram *h, struct sv_histogram_walk *walk,
+                           uint64_t value)
 {
-    uint64_t seen = 0;
-
-    for (size_t i = 0; i < LAST && sv_histogram_lower(i + 1) - 1 <= value; i++)
-        seen += h->bucket[i];
-    return h->max <= value ? h->count : seen;
+    while (walk->bucket < LAST && sv_histogram_lower(walk->bucket + 1) - 1 <= value)
+        walk->seen += h->bucket[walk->bucket++];
+    return h->max <= value ? h->count : walk->seen;
 }

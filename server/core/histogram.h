@@ -29,8 +29,13 @@ uint64_t sv_histogram_lower(size_t bucket);
 /* Value below or at which the share `q` (0 to 1) of what was added lies: the upper end of
  * its bucket, never above the maximum. 0 when empty. */
 uint64_t sv_histogram_quantile(const struct sv_histogram *h, double q);
-/* How many of the added values were at most `value`, rounded down to whole buckets:
- * monotone in `value`. */
-uint64_t sv_histogram_count_upto(const struct sv_histogram *h, uint64_t value);
+/* How many of the added values were at most `value`, rounded down to whole buckets. Asked
+ * for one value after the other, ascending, with the same `walk`, zeroed at first. */
+struct sv_histogram_walk {
+    size_t bucket; /* those before it are in `seen` */
+    uint64_t seen;
+};
+uint64_t sv_histogram_upto(const struct sv_histogram *h, struct sv_histogram_walk *walk,
+                           uint64_t value);
 
 #endif

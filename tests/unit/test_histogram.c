@@ -64,14 +64,17 @@ static void one_value_is_every_quantile(void **state)
 static void counts_up_to_a_value_never_fall_and_end_at_all(void **state)
 {
     struct sv_histogram h = { 0 };
+    struct sv_histogram_walk walk = { 0 };
     uint64_t last = 0;
 
     (void)state;
     for (uint64_t v = 1; v < (uint64_t)1 << 50; v *= 3)
         sv_histogram_add(&h, v, 2);
     for (uint64_t v = 1; v < (uint64_t)1 << 51; v = v * 5 / 4 + 1) {
-        uint64_t n = sv_histogram_count_upto(&h, v);
+        struct sv_histogram_walk from_below = { 0 };
+        uint64_t n = sv_histogram_upto(&h, &walk, v);
         assert_true(n >= last);
+        assert_int_equal(n, sv_histogram_upto(&h, &from_below, v));
         last = n;
     }
     assert_int_equal(last, h.count);
