@@ -5,9 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "server/app/log.h"
 #include "server/net/exchange.h"
 #include "server/proto/text.h"
 
@@ -113,19 +113,6 @@ static void put(struct sv_access_log *l, const char *key, const char *value)
     sv_text_quote(&l->lines, value);
 }
 
-static void put_time(struct sv_access_log *l)
-{
-    struct timespec now;
-    struct tm tm;
-    char date[32];
-
-    (void)clock_gettime(CLOCK_REALTIME, &now);
-    (void)gmtime_r(&now.tv_sec, &tm);
-    (void)strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &tm);
-    sv_text_printf(&l->lines, l->json ? "{\"time\":\"%s.%03dZ\"" : "time=%s.%03dZ", date,
-                   (int)(now.tv_nsec / 1000000));
-}
-
 /* Where the time of an answer of a model went, as its client was told. */
 static const char *timing_of(const struct sv_exchange *x)
 {
@@ -138,9 +125,10 @@ static const char *timing_of(const struct sv_exchange *x)
 void sv_access_log_add(struct sv_access_log *l, const struct sv_exchange *x, bool sent)
 {
     const char *trace = sv_exchange_header(x, "traceparent"), *timing = timing_of(x);
-    char client[64], method[16];
+    char time[SV_LOG_TIME_BYTES], client[64], method[16];
 
-    put_time(l);
+    sv_text_printf(&l->lines, l->json ? "{\"time\":\"%s\"" : "time=%s",
+                   sv_log_time(time));
     put(l, "client", sv_exchange_client(x, client, sizeof(client)));
     put(l, "method", sv_methods_text(x->method, method, sizeof(method)));
     put(l, "uri", x->uri);

@@ -51,9 +51,9 @@ bool sv_life_is_ready(const struct sv_app *app)
 
 /* ---- starting ---- */
 
-static double since_ms(uint64_t start_ns)
+static uint64_t since_ms(uint64_t start_ns)
 {
-    return (double)(uv_hrtime() - start_ns) / 1e6;
+    return (uv_hrtime() - start_ns) / NS_PER_MS;
 }
 
 static void on_watchdog(uv_timer_t *timer)
@@ -218,6 +218,7 @@ static void on_hangup(uv_signal_t *signal, int number)
     struct al_error err;
 
     (void)number;
+    sv_log(&app->log, SV_INFO, "reloading");
     if (sv_access_log_reopen(app->access_log, &err) != AL_OK)
         sv_log(&app->log, SV_ERROR, "access log not reopened",
                SV_TEXT("error", err.text));

@@ -10,6 +10,7 @@
 
 #include "server/app/versions.h"
 #include "server/app/warmup.h"
+#include "server/net/route.h"
 #include "server/proto/served.h"
 
 #define MAX_PACKAGES 4096
@@ -130,7 +131,8 @@ bool sv_load_is_name(const char *name)
                       "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
                       "0123456789._-");
 
-    return n > 0 && n < 128 && name[n] == '\0' && name[0] != '.';
+    return n > 0 && n <= SV_ROUTE_ARG_MAX && name[n] == '\0' && name[0] != '.' &&
+           strcmp(name, "stats") != 0;
 }
 
 static bool is_package(const char *folder, const char *name)

@@ -49,7 +49,8 @@ void sv_load_run(struct sv_load *l);
 AL_MUST_CHECK enum al_status sv_load_list(const char *folder, char ***ret, size_t *ret_n,
                                           struct al_error *err);
 void sv_load_list_free(char **names, size_t n);
-/* Whether `name` may be a package: no path. */
+/* Whether `name` may be a package: no path, nothing hidden, and not what
+ * /v2/models/stats means. */
 bool sv_load_is_name(const char *name);
 
 #endif

@@ -52,17 +52,18 @@ static void add_number(struct sv_text *t, bool json, const char *key, double val
     sv_text_number(t, value, fabs(value) < 1e15 ? 15 : 17);
 }
 
-static void add_time(struct sv_text *t, bool json)
+const char *sv_log_time(char *buf)
 {
     struct timespec now;
     struct tm tm;
-    char date[32], text[48];
+    size_t n;
 
     (void)clock_gettime(CLOCK_REALTIME, &now);
     (void)gmtime_r(&now.tv_sec, &tm);
-    (void)strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &tm);
-    (void)snprintf(text, sizeof(text), "%s.%03dZ", date, (int)(now.tv_nsec / 1000000));
-    add_text(t, json, "time", text);
+    n = strftime(buf, SV_LOG_TIME_BYTES, "%Y-%m-%dT%H:%M:%S", &tm);
+    (void)snprintf(buf + n, SV_LOG_TIME_BYTES - n, ".%03uZ",
+                   (unsigned)(now.tv_nsec / 1000000) % 1000);
+    return buf;
 }
 
 void sv_log_fields(struct sv_log *log, enum sv_level level, const char *event,
@@ -70,12 +71,13 @@ void sv_log_fields(struct sv_log *log, enum sv_level level, const char *event,
 {
     struct sv_text t = { 0 };
     bool json = log->json;
+    char time[SV_LOG_TIME_BYTES];
 
     if ((int)level > atomic_load_explicit(&log->level, memory_order_relaxed))
         return;
     if (json)
         sv_text_str(&t, "{");
-    add_time(&t, json);
+    add_text(&t, json, "time", sv_log_time(time));
     add_text(&t, json, "level", level_names[level]);
     add_text(&t, json, "event", event);
     for (; fields->key; fields++) {

@@ -25,6 +25,10 @@ struct sv_log {
     atomic_int level; /* enum sv_level: what is less urgent is dropped */
 };
 
+/* "2026-01-31T23:59:59.999Z", now, into `buf`. */
+#define SV_LOG_TIME_BYTES 32
+const char *sv_log_time(char *buf);
+
 enum sv_level sv_level_find(const char *name); /* SV_N_LEVELS: unknown */
 
 struct sv_field {

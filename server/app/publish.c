@@ -6,6 +6,8 @@
 #include "server/core/model.h"
 #include "server/proto/served.h"
 
+#define NS_PER_MS 1000000U
+
 static bool is_present(const struct sv_load *load, uint32_t version)
 {
     for (size_t i = 0; i < load->n; i++)
@@ -71,7 +73,7 @@ static enum al_status serve(struct sv_publisher *p, const struct sv_load *load,
     p->counts.n_loaded++;
     sv_log(p->log, SV_INFO, "model loaded", SV_TEXT("model", load->name),
            SV_NUMBER("version", v->version),
-           SV_NUMBER("ms", (double)(uv_hrtime() - load->start_ns) / 1e6));
+           SV_NUMBER("ms", (uv_hrtime() - load->start_ns) / NS_PER_MS));
     check_precision(p, v->model);
     return AL_OK;
 }

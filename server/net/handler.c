@@ -256,6 +256,17 @@ void sv_exchange_free(struct sv_exchange *x)
     free(x);
 }
 
+/* Of one that has no reply of ours. What libmicrohttpd refuses by itself, with 431 or 400
+ * before the headers are complete, ends with an error; so do resets in that state. */
+static int unanswered_status(const struct sv_exchange *x,
+                             enum MHD_RequestTerminationCode code)
+{
+    bool refused = x->state == SV_EXCHANGE_LINE && x->conn->phase != SV_PHASE_CUT &&
+                   code == MHD_REQUEST_TERMINATED_WITH_ERROR;
+
+    return refused ? MHD_HTTP_BAD_REQUEST : SV_STATUS_GONE;
+}
+
 void sv_handler_completed(void *cls, struct MHD_Connection *mhd, void **con_cls,
                           enum MHD_RequestTerminationCode code)
 {
@@ -269,7 +280,9 @@ void sv_handler_completed(void *cls, struct MHD_Connection *mhd, void **con_cls,
     *con_cls = NULL;
     if (x->state == SV_EXCHANGE_PARKED)
         sv_park_lose(x);
-    if (x->reply.status > 0 && x->reply.status < SV_HTTP_STATUSES)
+    if (x->reply.status == 0)
+        x->reply.status = unanswered_status(x, code);
+    if (x->reply.status < SV_HTTP_STATUSES)
         net->counts.answers[x->reply.status]++;
     if (net->p.finished)
         net->p.finished(net->p.user, x, code == MHD_REQUEST_TERMINATED_COMPLETED_OK);

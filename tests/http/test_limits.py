@@ -143,6 +143,13 @@ class AccessLog(unittest.TestCase):
         self.assertGreater(line["bytes_out"], 100)
         self.assertRegex(line["timing_ms"], r"^decode;dur=[\d.]+, queue;dur=[\d.]+, compute;dur=[\d.]+$")
 
+    def test_requests_that_came_to_no_answer_are_told_apart(self):
+        lines = self.lines(requests=[
+            b"GET /v2 HTTP/1.1\r\nHost: a\r\nX: " + b"x" * 20000 + b"\r\n\r\n",
+            b"GET /v2 HTTP/1.1\r\nHost: a\r\nX: unfinished"], header_timeout_ms=300)
+        self.assertEqual([(line["status"], line["sent"]) for line in lines],
+                         [(400, False), (499, False)])  # the first one had a 431 of libmicrohttpd's
+
     def test_one_that_cannot_be_opened_again_is_complained_of(self):
         folder = pathlib.Path(self.folder.name, "logs")
         folder.mkdir()

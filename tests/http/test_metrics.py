@@ -6,7 +6,7 @@ import socket
 import subprocess
 import unittest
 
-from daemon import IMAGE, MODEL, DaemonCase, main, nap
+from daemon import IMAGE, MODEL, ROOT, DaemonCase, main, nap
 
 CLASSIFY = f"/v1/models/{MODEL}:classify"
 SLEEP = "/v2/models/sleep/infer"
@@ -83,6 +83,16 @@ class Metrics(DaemonCase):
             self.assertEqual(self.total("alight_exit_duration_seconds_count", label), rows)
         self.assertEqual(self.total("alight_rows_total", f'model="{MODEL}"'), 60)
         self.assertEqual(self.total("alight_inflight_rows"), 0)
+
+    def test_the_page_for_operators_names_what_there_is(self):
+        page = (ROOT / "docs/operations.md").read_text()
+        named = set(re.findall(r"\balight_[a-z_]+", page))
+        self.assertGreater(len(named), 12)
+        self.assertLessEqual(named, {name for name, _ in self.samples})
+        reasons = {label[8:-1] for name, labels in self.samples if name == "alight_rejected_total"
+                   for label in labels if label.startswith("reason=")}
+        listed = page.split("## Why requests are turned away")[1]
+        self.assertEqual(set(re.findall(r"`(\w+)`(?:,| \|)", listed)) & reasons, reasons)
 
     def test_every_way_to_fail_has_its_reason(self):
         def rejected(model, reason):

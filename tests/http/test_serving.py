@@ -380,7 +380,8 @@ class Repository(unittest.TestCase):
         self.assertEqual(self.repository("load", "none"), 404)
         self.assertEqual(self.states(), {(MODEL, "1"): "READY"})  # a name of a client is no model
         self.assertIn(self.repository("load", "..%2f..%2fetc"), (400, 404))
-        self.assertEqual(self.repository("load", ".."), 400)
+        for name in ("..", ".hidden", "stats"):
+            self.assertEqual(self.repository("load", name), 400)
         self.assertEqual(self.repository("load", MODEL, '{"parameters":{"file:1/model.onnx":"x"}}'),
                          400)
         self.assertEqual(self.repository("unload", "none"), 404)
