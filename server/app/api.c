@@ -30,6 +30,7 @@ const struct sv_route sv_routes[] = {
     { SV_GET, "/v2/health/ready", sv_api_ready, "Whether requests are welcome" },
     { SV_GET, "/stats", sv_api_stats, "Counts, rates and latencies of every model" },
     { SV_GET, "/metrics", sv_api_metrics, "Metrics for Prometheus" },
+    { SV_GET, "/", sv_api_page, "A page that shows /stats, live" },
     { SV_GET, "/v2/models/stats", sv_api_all_statistics, "Statistics of every model" },
     { SV_GET, "/v2/models/{model}/stats", sv_api_statistics, "Statistics of a model" },
     { SV_GET, "/v2/models/{model}/versions/{version}/stats", sv_api_statistics,

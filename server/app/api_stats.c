@@ -1,10 +1,16 @@
-/* api_stats.c — what can be seen of the server: /stats, /metrics, Triton's statistics. */
+/* api_stats.c — what can be seen of the server: /stats, /metrics, Triton's statistics,
+ * and the page that shows the first of these. */
 #include "server/app/app.h"
 #include "server/app/metrics.h"
 #include "server/app/snapshot.h"
 #include "server/app/stats.h"
 
 #define PROMETHEUS_TYPE "text/plain; version=0.0.4; charset=utf-8"
+#define PAGE_TYPE       "text/html; charset=utf-8"
+/* The page may ask us for figures and otherwise nobody for anything. */
+#define PAGE_POLICY                                                        \
+    "default-src 'none'; connect-src 'self'; script-src 'unsafe-inline'; " \
+    "style-src 'unsafe-inline'; frame-ancestors 'none'"
 
 typedef void (*render_fn)(struct sv_text *t, const struct sv_snapshot *s);
 
@@ -27,6 +33,12 @@ static void answer(struct sv_exchange *x, const struct sv_model *only, render_fn
 void sv_api_stats(struct sv_exchange *x)
 {
     answer(x, NULL, sv_stats_json);
+}
+
+void sv_api_page(struct sv_exchange *x)
+{
+    sv_reply_static(&x->reply, 200, sv_page, PAGE_TYPE);
+    sv_reply_header(&x->reply, "Content-Security-Policy", PAGE_POLICY);
 }
 
 void sv_api_metrics(struct sv_exchange *x)

@@ -107,7 +107,11 @@ void sv_api_status(struct sv_exchange *x);
 /* api_openapi.c */
 void sv_api_openapi(struct sv_exchange *x);
 
+/* page.html */
+extern const char sv_page[];
+
 /* api_stats.c */
+void sv_api_page(struct sv_exchange *x);
 void sv_api_stats(struct sv_exchange *x);
 void sv_api_metrics(struct sv_exchange *x);
 void sv_api_all_statistics(struct sv_exchange *x);

@@ -1,5 +1,6 @@
 """What /metrics says after answers, refusals, time-outs and clients that left: sound to
 promtool (where it is installed), every histogram consistent, nothing lost between counters."""
+import json
 import re
 import shutil
 import socket
@@ -93,6 +94,31 @@ class Metrics(DaemonCase):
                    for label in labels if label.startswith("reason=")}
         listed = page.split("## Why requests are turned away")[1]
         self.assertEqual(set(re.findall(r"`(\w+)`(?:,| \|)", listed)) & reasons, reasons)
+
+    def test_the_page_is_whole_and_asks_nobody_else(self):
+        status, headers, page = self.ask("GET", "/")
+        self.assertEqual((status, headers["Content-Type"]), (200, "text/html; charset=utf-8"))
+        self.assertEqual(page, (ROOT / "server/app/page.html").read_bytes())
+        self.assertIn("default-src 'none'", headers["Content-Security-Policy"])
+
+    @unittest.skipUnless(shutil.which("node"), "node is not installed")
+    def test_the_page_shows_every_model_and_exit(self):
+        stats = self.daemon.stats()
+        script = re.search("<script>(.*)</script>", self.ask("GET", "/")[2].decode(), re.S)[1]
+        script += "process.stdout.write(JSON.stringify([serverLine(S), lines(S), HEAD.length]));"
+        done = subprocess.run(["node", "-"], input=f"const S = {json.dumps(stats)};{script}", text=True,
+                              capture_output=True)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertNotRegex(done.stdout, r"undefined|NaN|\[object")
+        server, models, width = json.loads(done.stdout)
+        self.assertTrue(server.startswith("ready, "), server)
+        self.assertEqual([m[0] for m in models],
+                         [f"{m['name']} {m['version']}" for m in stats["models"]])
+        for (_, _, rows), m in zip(models, stats["models"]):
+            self.assertEqual([row[0] for row in rows], [e["name"] for e in m["exits"]])
+            self.assertEqual({len(row) for row in rows}, {width})
+        sleep = next(text for title, text, _ in models if title == "sleep 1")
+        self.assertRegex(sleep, r"turned away: queue_rows \d+, deadline 1, cancelled \d+")
 
     def test_every_way_to_fail_has_its_reason(self):
         def rejected(model, reason):
