@@ -207,7 +207,7 @@ def work(setting):
 
 def json_tensor(setting):
     """Processor time of the server's decoder for 28x28 numbers as JSON text."""
-    program = setting.build / "tests/bench/oip_decode"
+    program = setting.build / "scripts/bench/oip_decode"
     rounds = [json.loads(subprocess.run([program], capture_output=True, text=True,
                                         check=True).stdout) for _ in range(setting.rounds)]
     us = statistics.median(r["us"] for r in rounds)
