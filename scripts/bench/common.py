@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import shlex
+import shutil
 import subprocess
 import sys
 
@@ -11,6 +12,18 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 FASHION = pathlib.Path("/usr/share/datasets/fashion-mnist")
 FASHION_TEST = (f"{FASHION / 't10k-images-idx3-ubyte.gz'},"
                 f"{FASHION / 't10k-labels-idx1-ubyte.gz'}")
+# Debian's package of what scripts may find missing: a program, or files of a folder.
+DEBIAN = {"wrk": "wrk", "npm": "npm", "node": "nodejs", "/usr/sbin/nginx": "nginx-light",
+          str(FASHION): "dataset-fashion-mnist"}
+
+
+def need(*things):
+    """Ends the script unless all these programs and files are there."""
+    for thing in map(str, things):
+        if shutil.which(thing) or pathlib.Path(thing).exists():
+            continue
+        package = next((DEBIAN[k] for k in DEBIAN if thing.startswith(k)), None)
+        sys.exit(f"{thing} is missing" + (f": apt install {package}" if package else ""))
 
 
 def alight(build, *arguments):

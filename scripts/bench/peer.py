@@ -6,6 +6,8 @@ import pathlib
 import subprocess
 import tempfile
 
+from common import need
+
 NAME = "onnxruntime-node"
 
 
@@ -27,6 +29,7 @@ def installed(cache):
 def install(folder):
     modules = pathlib.Path(folder) / "node_modules"
     if not (modules / NAME).exists():
+        need("npm")
         subprocess.run(["npm", "install", "--ignore-scripts", "--no-audit", "--no-fund",
                         "--silent", "--prefix", folder, NAME], check=True)
     return modules

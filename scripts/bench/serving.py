@@ -13,7 +13,7 @@ import sys
 import tarfile
 import time
 
-from common import FASHION, ROOT
+from common import FASHION, ROOT, need
 
 sys.path.insert(0, str(ROOT / "tests/http"))
 
@@ -92,7 +92,9 @@ def write_jpegs(archive, folder, n):
 def write_pngs(folder, n):
     """The first `n` pictures of Fashion-MNIST's test set, which is in random order."""
     from PIL import Image
-    pixels = gzip.decompress((FASHION / "t10k-images-idx3-ubyte.gz").read_bytes())[16:]
+    images = FASHION / "t10k-images-idx3-ubyte.gz"
+    need(images)
+    pixels = gzip.decompress(images.read_bytes())[16:]
     for i in range(n):
         one = Image.frombytes("L", (28, 28), pixels[784 * i:784 * (i + 1)])
         one.save(folder / f"{i:04}.png")
