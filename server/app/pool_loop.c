@@ -63,8 +63,8 @@ static struct sv_call *submit_all(struct sv_pool *pool)
     }
     sv_pool_note_work(pool);
     sv_pool_note_deadlines(pool);
-    pthread_cond_signal(&pool->work); /* who takes work wakes the next for the rest */
     pthread_mutex_unlock(&pool->mutex);
+    pthread_cond_signal(&pool->work); /* who takes work wakes the next for the rest */
     return refused;
 }
 

@@ -178,7 +178,7 @@ static bool next_job(struct sv_worker *w, uint64_t elapsed_ns, bool *ret_has_job
 {
     struct sv_pool *pool = w->pool;
     uint64_t now, retry_ns = UINT64_MAX;
-    bool stopping;
+    bool stopping, is_more;
 
     pthread_mutex_lock(&pool->mutex);
     now = uv_hrtime(); /* under the mutex: the scheduler's time never goes back */
@@ -188,12 +188,13 @@ static bool next_job(struct sv_worker *w, uint64_t elapsed_ns, bool *ret_has_job
     sv_pool_note_work(pool);
     if (!*ret_has_job && !out->answer && !out->free && !pool->stopping)
         be_idle(pool, retry_ns);
-    else if (*ret_has_job && sv_sched_has_work(pool->sched))
-        pthread_cond_signal(&pool->work);
     if (*ret_has_job)
         call_helpers(w);
+    is_more = *ret_has_job && sv_sched_has_work(pool->sched);
     stopping = pool->stopping && !*ret_has_job;
     pthread_mutex_unlock(&pool->mutex);
+    if (is_more)
+        pthread_cond_signal(&pool->work); /* after the unlock: who wakes needs the mutex */
     return !stopping;
 }
 

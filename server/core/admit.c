@@ -148,7 +148,6 @@ uint64_t sv_sched_drain_ns(const struct sv_sched *s)
     uint64_t ns = 0;
 
     for (const struct sv_model *m = s->active; m; m = m->next)
-        for (size_t i = 0; i <= m->n_stages; i++)
-            ns += m->steps[i].queue.n * sv_model_entry_ns(m, i);
+        ns += sv_model_queued_ns(m);
     return ns / s->p.n_workers;
 }

@@ -3,7 +3,10 @@
  * Of two entries of a queue the one due first runs first. So what waits already and has
  * no longer a span from arrival to due time than `r` runs before it, whenever it came: it
  * is enough to know how many entries of each span wait. Spans are told apart by a quarter
- * of an octave. */
+ * of an octave.
+ *
+ * Models share the workers evenly. So while the work before `r` in its own model gets
+ * done, every other model gets as much time, unless all it has takes less. */
 #include "server/core/state.h"
 
 #define SHORTEST_LOG2 15 /* of ns: all up to 33 us are alike */
@@ -30,14 +33,25 @@ static size_t n_ahead(const struct sv_step *st, size_t last)
     return n;
 }
 
-uint64_t sv_ahead_ns(const struct sv_sched *s, const struct sv_request *r)
+static uint64_t own_ahead_ns(const struct sv_model *m, size_t last)
 {
-    const struct sv_model *m = r->model;
-    size_t last = sv_span_class(r);
     uint64_t ns = 0;
 
     for (size_t i = 0; i <= m->n_stages; i++)
         if (m->steps[i].queue.n > 0)
             ns += n_ahead(&m->steps[i], last) * sv_model_entry_ns(m, i);
+    return ns;
+}
+
+uint64_t sv_ahead_ns(const struct sv_sched *s, const struct sv_request *r)
+{
+    uint64_t own_ns = own_ahead_ns(r->model, sv_span_class(r));
+    uint64_t ns = own_ns;
+
+    for (const struct sv_model *m = s->active; m && own_ns > 0; m = m->next) {
+        uint64_t other_ns = m == r->model ? 0 : sv_model_queued_ns(m);
+
+        ns += other_ns < own_ns ? other_ns : own_ns;
+    }
     return ns / s->p.n_workers;
 }

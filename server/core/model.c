@@ -90,3 +90,13 @@ uint64_t sv_model_entry_ns(const struct sv_model *m, size_t step)
     }
     return (uint64_t)ns;
 }
+
+uint64_t sv_model_queued_ns(const struct sv_model *m)
+{
+    uint64_t ns = 0;
+
+    for (size_t i = 0; i <= m->n_stages; i++)
+        if (m->steps[i].queue.n > 0)
+            ns += m->steps[i].queue.n * sv_model_entry_ns(m, i);
+    return ns;
+}

@@ -78,5 +78,7 @@ void sv_model_passed(struct sv_model *m, size_t step, size_t n);
 /* Worker time one more entry of `step` will probably take until it leaves the model: what
  * the step costs per row, and each later step as often as rows have reached it of late. */
 uint64_t sv_model_entry_ns(const struct sv_model *m, size_t step);
+/* The same of all that is queued. */
+uint64_t sv_model_queued_ns(const struct sv_model *m);
 
 #endif

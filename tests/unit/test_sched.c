@@ -103,6 +103,36 @@ static void who_would_come_too_late_is_refused_at_once(void **state)
     world_done(&w, m);
 }
 
+static void a_model_waits_for_the_shares_of_others_too(void **state)
+{
+    struct sv_model *m = model_new("m", 1, 8), *other = model_new("other", 1, 8);
+    struct world w = world_new(1);
+    struct sv_request r[6], others[3];
+
+    (void)state;
+    teach(m, 1, 0, 10 * MS);
+    teach(other, 1, 0, 10 * MS);
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(try(&w, &others[i], other, 0, 4), AL_OK);
+    for (size_t i = 0; i < 5; i++)
+        assert_int_equal(try(&w, &r[i], m, 100, 4), AL_OK);
+    assert_int_equal(r[0].queue_ns, 0);       /* nothing of its own is before it */
+    assert_int_equal(r[2].queue_ns, 40 * MS); /* as much of the other's */
+    assert_int_equal(r[4].queue_ns, 70 * MS); /* which has no more */
+    assert_int_equal(try(&w, &r[5], m, 100, 4), AL_OVERLOADED);
+    sv_request_done(&r[5]);
+    for (size_t i = 0; i < 5; i++) {
+        assert_true(sv_sched_cancel(w.sched, &r[i], w.now));
+        put_away(&w, &r[i]);
+    }
+    for (size_t i = 0; i < 3; i++) {
+        assert_true(sv_sched_cancel(w.sched, &others[i], w.now));
+        put_away(&w, &others[i]);
+    }
+    sv_model_unref(other);
+    world_done(&w, m);
+}
+
 /* `n` requests, one after the other, of `n_rows` rows each. */
 static void serve(struct world *w, struct sv_model *m, size_t n, uint32_t n_rows)
 {
@@ -404,6 +434,7 @@ int main(void)
         cmocka_unit_test(a_row_leaves_at_the_exit_that_let_it_go),
         cmocka_unit_test(a_full_queue_refuses_and_says_when_to_come_back),
         cmocka_unit_test(who_would_come_too_late_is_refused_at_once),
+        cmocka_unit_test(a_model_waits_for_the_shares_of_others_too),
         cmocka_unit_test(what_requests_brought_long_ago_refuses_nobody),
         cmocka_unit_test(bytes_are_bounded_until_they_are_freed),
         cmocka_unit_test(rows_found_by_the_decoder_must_fit_too),
