@@ -14,6 +14,8 @@
 #include "engine/pass/stages.h"
 
 #define DEFAULT_ROWS         32
+/* Of packed weights, at least, unless all are fewer. */
+#define GATHER_BYTES         ((size_t)32 << 20)
 #define DEFAULT_MEMORY_BYTES ((size_t)4 << 30)
 /* Work slices of a group of rows: they should stay in the last-level cache that workers
  * share, and yet rows of one group share the weights they load (measured on ResNet-50,
@@ -163,6 +165,28 @@ static int32_t block_by_rule(const struct al_graph *g, const struct al_stages *s
     return wide <= narrow ? BLOCK_WIDE : BLOCK_NARROW;
 }
 
+static size_t constant_bytes(const struct al_graph *g)
+{
+    size_t bytes = 0;
+
+    for (uint32_t i = 0; i < al_graph_n_values(g); i++) {
+        const struct al_value *v = al_graph_value(g, i);
+
+        if (v->data)
+            bytes += al_tensor_bytes(&(struct al_tensor){ v->dtype, v->shape, NULL });
+    }
+    return bytes;
+}
+
+/* A run reads the packed weights from first to last, some once only: what lies side by
+ * side in huge pages comes fast. ResNet-110 takes 1.25 times as long without. */
+static void gather_weights(const struct loading *l)
+{
+    const size_t bytes = constant_bytes(l->graph);
+
+    al_arena_gather(l->model->arena, bytes < GATHER_BYTES ? bytes : GATHER_BYTES);
+}
+
 static enum al_status plan(struct loading *l, unsigned cpu_flags, struct al_error *err)
 {
     const struct al_model_params *p = l->params;
@@ -181,6 +205,7 @@ static enum al_status plan(struct loading *l, unsigned cpu_flags, struct al_erro
         .choice = l->choice,
     };
 
+    gather_weights(l);
     return al_plan_build(&build, &l->model->plan, err);
 }
 

@@ -15,6 +15,7 @@ struct block {
     struct block *next;
     size_t used;
     size_t size;
+    bool single; /* one array, with memory of its own */
     _Alignas(ALIGNMENT) char data[];
 };
 
@@ -22,6 +23,7 @@ struct al_arena {
     struct block *head;
     size_t used;
     size_t limit;
+    size_t least; /* bytes of a block */
 };
 
 struct al_arena *al_arena_new(size_t limit_bytes)
@@ -29,8 +31,13 @@ struct al_arena *al_arena_new(size_t limit_bytes)
     struct al_arena *a = calloc(1, sizeof(*a));
 
     if (a)
-        a->limit = limit_bytes;
+        *a = (struct al_arena){ .limit = limit_bytes, .least = BLOCK_BYTES };
     return a;
+}
+
+void al_arena_gather(struct al_arena *a, size_t bytes)
+{
+    a->least = bytes > BLOCK_BYTES ? bytes : BLOCK_BYTES;
 }
 
 void al_arena_free(struct al_arena *a)
@@ -62,12 +69,13 @@ static struct block *new_block(size_t bytes)
 
 static struct block *add_block(struct al_arena *a, size_t need)
 {
-    size_t size = need > BLOCK_BYTES ? need : BLOCK_BYTES;
+    const bool single = a->least == BLOCK_BYTES && need > BLOCK_BYTES;
+    size_t size = need > a->least ? need : a->least;
     struct block *b = new_block(sizeof(*b) + size);
 
     if (!b)
         return NULL;
-    *b = (struct block){ .next = a->head, .size = size };
+    *b = (struct block){ .next = a->head, .size = size, .single = single };
     a->head = b;
     return b;
 }
@@ -99,7 +107,7 @@ void al_arena_release(struct al_arena *a, void *p)
     for (struct block **at = &a->head; *at; at = &(*at)->next) {
         struct block *b = *at;
 
-        if (b->data == p && b->size > BLOCK_BYTES) {
+        if (b->data == p && b->single) {
             *at = b->next;
             a->used -= b->used;
             free(b);

@@ -13,8 +13,11 @@ void al_arena_free(struct al_arena *a);
 
 /* Zeroed, aligned to 64. NULL past the limit or when `count * size` overflows. */
 void *al_arena_alloc(struct al_arena *a, size_t count, size_t size);
+/* From now on what is allocated lies side by side in pieces of at least `bytes`, instead
+ * of each large array by itself; memory is taken as it is written. */
+void al_arena_gather(struct al_arena *a, size_t bytes);
 /* Gives `p` of al_arena_alloc() back before the arena's end. Only what is larger than
- * 64 KiB has memory of its own to give; anything else stays. */
+ * 64 KiB, and not gathered, has memory of its own to give; anything else stays. */
 void al_arena_release(struct al_arena *a, void *p);
 /* Copy of `n` bytes of `s` and a terminating NUL. */
 char *al_arena_strndup(struct al_arena *a, const char *s, size_t n);

@@ -61,6 +61,27 @@ static void a_large_allocation_can_be_given_back(void **state)
     al_arena_release(a, NULL);
 }
 
+static void what_is_gathered_lies_side_by_side(void **state)
+{
+    AL_CLEANUP(al_arena_freep) struct al_arena *a = al_arena_new(16 << 20);
+    char *before = al_arena_alloc(a, 100000, 1);
+
+    (void)state;
+    al_arena_gather(a, 1 << 20);
+    char *first = al_arena_alloc(a, 100032, 1);
+    char *second = al_arena_alloc(a, 200000, 1);
+    char *larger = al_arena_alloc(a, 3 << 20, 1);
+
+    assert_non_null(larger);
+    assert_ptr_equal(second, first + 100032);
+    al_arena_release(a, first); /* has no memory of its own */
+    second[0] = larger[(3 << 20) - 1] = 1;
+    al_arena_release(a, larger);
+    assert_int_equal(al_arena_used(a), 100032 + 100032 + 200000 + (3 << 20));
+    al_arena_release(a, before);
+    assert_int_equal(al_arena_used(a), 100032 + 200000 + (3 << 20));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -68,6 +89,7 @@ int main(void)
         cmocka_unit_test(the_limit_and_overflow_give_null),
         cmocka_unit_test(a_copied_string_is_terminated),
         cmocka_unit_test(a_large_allocation_can_be_given_back),
+        cmocka_unit_test(what_is_gathered_lies_side_by_side),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
