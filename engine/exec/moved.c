@@ -107,8 +107,7 @@ static void run_copy(const struct al_step *s, struct al_run *r)
     const struct al_moved *from = s->args;
 
     for (size_t i = 0; i < r->n; i++)
-        copy_moved(from, al_at(&s->in[0], &r->lanes[i]),
-                   al_at(&s->out[0], &r->lanes[i]));
+        copy_moved(from, al_at(&s->in[0], &r->lanes[i]), al_at(&s->out[0], &r->lanes[i]));
 }
 
 static enum al_status finish_copy(struct al_builder *b, struct al_draft *d,

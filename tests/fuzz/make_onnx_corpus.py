@@ -79,6 +79,23 @@ def sound():
         [node("Clip", "x", "c", min=-1.0, max=1.0), node("Split", "c", "a b d", axis=1),
          node("Sum", "a b d", "s"), node("Squeeze", "s", "q", axes=[1]), node("Unsqueeze", "q", "u", axes=[0]),
          node("Dropout", "u", "dr"), node("LogSoftmax", "dr", "y", axis=2)], opset=9)
+    yield "attention", model(
+        [node("MatMul", "x w", "qkv"), node("Reshape", "qkv heads", "h"),
+         node("Transpose", "h", "t", perm=[2, 0, 3, 1, 4]), node("Split", "t", "q5 k5 v5", axis=0),
+         node("Squeeze", "q5 first", "q"), node("Gather", "t one", "k", axis=0), node("Squeeze", "v5 first", "v"),
+         node("Transpose", "k", "kt", perm=[0, 1, 3, 2]), node("MatMul", "q kt", "s"), node("Mul", "s scale", "f"),
+         node("Softmax", "f", "p", axis=-1), node("MatMul", "p v", "o"), node("Transpose", "o", "turned", perm=[0, 2, 1, 3]),
+         node("Reshape", "turned tokens", "j"), node("Slice", "j from to axis step", "c"), node("Add", "c x")],
+        [constant("w", weights(4, 12)), constant("heads", [1, 5, 3, 2, 2], np.int64), constant("first", [0], np.int64),
+         constant("one", 1, np.int64), constant("scale", 0.5), constant("tokens", [0, -1, 4], np.int64),
+         constant("from", [0], np.int64), constant("to", [9], np.int64), constant("axis", [1], np.int64),
+         constant("step", [1], np.int64)], (1, 5, 4))
+    yield "attention_of_moved", model(
+        [node("Transpose", "x", "t", perm=[0, 1, 3, 2]), node("Attention", "x t t", "a", scale=0.5),
+         node("Attention", "t x a", "b"), node("Reshape", "b s", "r"), node("Transpose", "r", "u"),
+         node("Slice", "u from to axis step")],
+        [constant("s", [8, 2, 3, 2, 2], np.int64), constant("from", [1], np.int64), constant("to", [9], np.int64),
+         constant("axis", [2], np.int64), constant("step", [2], np.int64)])
     yield "instance_and_layer_norm", model(
         [node("InstanceNormalization", "x s b", "i"), node("LayerNormalization", "i g", "l", axis=-1),
          node("PRelu", "l p", "r"), node("SpaceToDepth", "r", "y", blocksize=2)],
