@@ -42,7 +42,7 @@ bool al_is_float_constant(const struct al_builder *b, uint32_t value)
     return v->data && v->dtype == AL_F32;
 }
 
-struct al_post al_post_of(const struct al_node *n)
+static struct al_post post_of(const struct al_epilogue *e)
 {
     static const enum al_conv_act acts[] = {
         [AL_ACT_NONE] = AL_CONV_ACT_NONE,
@@ -56,7 +56,24 @@ struct al_post al_post_of(const struct al_node *n)
         [AL_ACT_GELU_TANH] = AL_CONV_ACT_GELU_TANH,
     };
 
-    return (struct al_post){ acts[n->post.act], n->post.a, n->post.b };
+    return (struct al_post){ acts[e->act], e->a, e->b };
+}
+
+struct al_post al_post_of(const struct al_node *n)
+{
+    return post_of(&n->post);
+}
+
+bool al_activation_of(const struct al_builder *b, const struct al_node *n,
+                      struct al_post *ret)
+{
+    struct al_epilogue e;
+
+    if (n->post.act != AL_ACT_NONE || n->post.add != AL_NO_VALUE ||
+        !al_node_activation(b->p.graph, n, &e))
+        return false;
+    *ret = post_of(&e);
+    return true;
 }
 
 /* ---- memory ---- */

@@ -157,6 +157,9 @@ bool al_value_is_map(const struct al_value *v);
 uint64_t al_value_count(const struct al_value *v);
 /* The activation of a node's epilogue, in the kernels' terms. */
 struct al_post al_post_of(const struct al_node *n);
+/* Whether `n` is an activation of its first input and nothing else; which, in `*ret`. */
+bool al_activation_of(const struct al_builder *b, const struct al_node *n,
+                      struct al_post *ret);
 /* A constant of floats. */
 bool al_is_float_constant(const struct al_builder *b, uint32_t value);
 /* The omitted input i is AL_NO_VALUE whether the list is short or has a gap. */

@@ -1,7 +1,6 @@
 /* step_eltwise.c — elementwise operators on blocked activations: sums and products of
  * maps, scale or shift by channel (a constant, or a map of 1x1 as squeeze-and-excitation
  * makes), activations. Only where an operand is blocked already; else they run plain. */
-#include "engine/exec/activation.h"
 #include "engine/exec/family.h"
 #include "engine/exec/maps.h"
 

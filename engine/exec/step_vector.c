@@ -1,7 +1,6 @@
 /* step_vector.c — operators on plain values that run along vectors: activations, softmax,
  * sums and products of values of one shape, scaling by a number, layer norm, means of
  * vectors. */
-#include "engine/exec/activation.h"
 #include "engine/exec/family.h"
 #include "engine/graph/param.h"
 

@@ -169,6 +169,10 @@ const char *al_node_string(const struct al_node *n, const char *name,
 /* False when absent. `*ret` points into the graph. */
 bool al_node_ints(const struct al_node *n, const char *name, const int64_t **ret,
                   size_t *ret_n);
+/* Whether the operator is an activation that an epilogue can do, of its first input, a
+ * float; `*ret` is that epilogue. */
+bool al_node_activation(const struct al_graph *g, const struct al_node *n,
+                        struct al_epilogue *ret);
 
 /* Window geometry shared by Conv and pooling: resolves kernel_shape, strides, dilations,
  * pads / auto_pad and ceil_mode against the input; inference and execution both call it.

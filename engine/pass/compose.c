@@ -130,25 +130,14 @@ static enum al_status compose_gelu(struct al_graph *g, uint32_t id, struct al_er
 
 /* ---- HardSigmoid and HardSwish ---- */
 
-static float bound_of(const struct al_graph *g, const struct al_node *clip, size_t i,
-                      const char *attr)
-{
-    struct al_tensor t = { 0 };
-
-    if (i < clip->n_inputs)
-        t = al_graph_tensor(g, clip->inputs[i]);
-    if (t.data && t.dtype == AL_F32 && al_tensor_count(&t) == 1)
-        return *(const float *)t.data;
-    return clip->opset < 11 ? al_node_float(clip, attr, NAN) : NAN;
-}
-
 /* Whether `value` is min(max(x + 3, 0), 6); *ret is x. */
 static bool is_shifted_relu6(const struct al_graph *g, uint32_t value, uint32_t *ret)
 {
     const struct al_node *clip = made_by(g, value, AL_OP_CLIP);
+    struct al_epilogue bounds;
 
-    return clip && fabsf(bound_of(g, clip, 1, "min")) < 1e-6F &&
-           fabsf(bound_of(g, clip, 2, "max") - 6) < 1e-6F &&
+    return clip && al_node_activation(g, clip, &bounds) && fabsf(bounds.a) < 1e-6F &&
+           fabsf(bounds.b - 6) < 1e-6F &&
            with_number(g, made_by(g, clip->inputs[0], AL_OP_ADD), 3, ret);
 }
 

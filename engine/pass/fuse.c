@@ -1,4 +1,3 @@
-#include <math.h>
 #include <string.h>
 
 #include "engine/base/arena.h"
@@ -153,54 +152,6 @@ static enum al_status fuse_add(struct al_graph *g, uint32_t id, const uint32_t *
 
 /* ---- activations ---- */
 
-static bool clip_bound(const struct al_graph *g, const struct al_node *n, size_t i,
-                       const char *attr, float otherwise, float *ret)
-{
-    if (n->n_inputs > i && n->inputs[i] != AL_NO_VALUE) {
-        const struct al_value *v = al_graph_value(g, n->inputs[i]);
-        if (!v->data)
-            return false;
-        *ret = *(const float *)v->data;
-        return true;
-    }
-    *ret = n->opset < 11 ? al_node_float(n, attr, otherwise) : otherwise;
-    return true;
-}
-
-/* The epilogue that does what the node does; false when there is none. */
-static bool as_epilogue(const struct al_graph *g, const struct al_node *n,
-                        struct al_epilogue *p)
-{
-    switch ((int)n->op) {
-    case AL_OP_RELU:
-        p->act = AL_ACT_RELU;
-        return true;
-    case AL_OP_LEAKY_RELU:
-        p->act = AL_ACT_LEAKY_RELU;
-        p->a = al_node_float(n, "alpha", 0.01F);
-        return true;
-    case AL_OP_HARD_SWISH:
-        p->act = AL_ACT_HARD_SWISH;
-        return true;
-    case AL_OP_SIGMOID:
-        p->act = AL_ACT_SIGMOID;
-        return true;
-    case AL_OP_TANH:
-        p->act = AL_ACT_TANH;
-        return true;
-    case AL_OP_GELU:
-        p->act = al_node_string(n, "approximate", "none")[0] == 't' ? AL_ACT_GELU_TANH
-                                                                    : AL_ACT_GELU;
-        return true;
-    case AL_OP_CLIP:
-        p->act = AL_ACT_CLIP;
-        return clip_bound(g, n, 1, "min", -INFINITY, &p->a) &&
-               clip_bound(g, n, 2, "max", INFINITY, &p->b);
-    default:
-        return false;
-    }
-}
-
 static bool takes_activation(const struct al_node *n)
 {
     return n->op == AL_OP_CONV || n->op == AL_OP_GEMM || n->op == AL_OP_MATMUL ||
@@ -244,9 +195,9 @@ static enum al_status fuse_activation(struct al_graph *g, uint32_t id,
                                       struct al_error *err)
 {
     const struct al_node *n = al_graph_node(g, id);
-    struct al_epilogue post = { .add = AL_NO_VALUE };
+    struct al_epilogue post;
 
-    if (n->n_inputs == 0 || !as_epilogue(g, n, &post))
+    if (!al_node_activation(g, n, &post))
         return AL_OK;
     uint32_t producer = activator(g, n->inputs[0], &post);
     if (producer == AL_NO_NODE)
