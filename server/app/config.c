@@ -8,6 +8,7 @@
 
 #include "server/app/config_table.h"
 
+/* clang-format off */
 const struct sv_key sv_keys[] = {
 #define TEXT(key, value, reload, help) \
     { #key, SV_KEY_TEXT, offsetof(struct sv_config, key), value, 0, 0, 0, reload, help },
@@ -21,6 +22,7 @@ const struct sv_key sv_keys[] = {
 #undef UINT
 #undef FLAG
 };
+/* clang-format on */
 const size_t sv_n_keys = sizeof(sv_keys) / sizeof(sv_keys[0]);
 
 static char **text_of(struct sv_config *c, const struct sv_key *k)

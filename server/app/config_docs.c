@@ -29,6 +29,9 @@ void sv_config_print_help(FILE *to)
         "configuration again.\n\n"
         "  --config FILE    JSON file with any of the keys below (ALIGHT_CONFIG)\n"
         "  --check          read the configuration and say whether it is sound\n"
+        "  --print-page, --print-schema, --print-metrics\n"
+        "                   the page of these options, their JSON schema, the page of\n"
+        "                   the metrics\n"
         "  --version, --help\n\n"
         "Every option is also an environment variable, ALIGHT_ and the name in\n"
         "capitals with underscores, and a key of the file.\n\n",

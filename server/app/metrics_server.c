@@ -50,8 +50,7 @@ void sv_metric_models(struct sv_family *f, const struct sv_metric_at *at)
 
 void sv_metric_loads(struct sv_family *f, const struct sv_metric_at *at)
 {
-    sv_sample_count(f, (struct sv_labels){ NULL, "result", "ok" },
-                    at->s->loads.n_loaded);
+    sv_sample_count(f, (struct sv_labels){ NULL, "result", "ok" }, at->s->loads.n_loaded);
     sv_sample_count(f, (struct sv_labels){ NULL, "result", "failed" },
                     at->s->loads.n_failed);
 }

@@ -3,7 +3,8 @@
  * The loop collects calls while libmicrohttpd runs and hands them over in one flush; a
  * free worker takes its next batch itself and gives back the last one in the same
  * critical section; finished calls go to the loop over a lock-free stack and one
- * ring of its bell. Everything declared here is for the loop thread unless it says otherwise. */
+ * ring of its bell. Everything declared here is for the loop thread unless it says
+ * otherwise. */
 #ifndef SV_APP_POOL_H
 #define SV_APP_POOL_H
 

@@ -64,6 +64,7 @@ static enum al_status serve(struct sv_publisher *p, const struct sv_load *load,
                             const struct sv_loaded *v)
 {
     const struct sv_entry *e = sv_table_entry(p->table, load->name, v->version);
+    uint64_t ms = (uv_hrtime() - load->start_ns) / NS_PER_MS;
 
     if (e && e->model)
         sv_model_inherit(v->model, e->model);
@@ -72,8 +73,7 @@ static enum al_status serve(struct sv_publisher *p, const struct sv_load *load,
         return AL_NO_MEMORY;
     p->counts.n_loaded++;
     sv_log(p->log, SV_INFO, "model loaded", SV_TEXT("model", load->name),
-           SV_NUMBER("version", v->version),
-           SV_NUMBER("ms", (uv_hrtime() - load->start_ns) / NS_PER_MS));
+           SV_NUMBER("version", v->version), SV_NUMBER("ms", ms));
     check_precision(p, v->model);
     return AL_OK;
 }

@@ -13,9 +13,10 @@
 
 #include "server/net/internal.h"
 
-#define LIMIT_NS (UINT64_C(20) * 1000000000) /* what takes longer than this has failed \
-                                              */
-#define POST     "POST /wait HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nab"
+#define LIMIT_NS                                                          \
+    (UINT64_C(20) * 1000000000) /* what takes longer than this has failed \
+                                 */
+#define POST "POST /wait HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nab"
 
 enum {
     MAX_PARKED = 4

@@ -58,21 +58,22 @@ static int setup(void **state)
                                    .exit_names = exit_names,
                                    .n_rows_queued = { 2, 1 },
                                    .counters = sv_model_counters_new(2) };
-    s = (struct sv_snapshot){ .now_ns = 100 * S,
-                              .up_ns = 50 * S,
-                              .epoch_ms = 1000000,
-                              .state = "ready",
-                              .is_ready = true,
-                              .n_workers = 2,
-                              .max_rows = 4096,
-                              .n_by_state = { [SV_MODEL_READY] = 1,
-                                              [SV_MODEL_UNAVAILABLE] = 2 },
-                              .loads = { .n_loaded = 3, .n_failed = 2 },
-                              .process.start_s = 1763778901.25,
-                              .n_requests = 1,
-                              .n_rows = 3,
-                              .n_models = 1,
-                              .models = &view };
+    s = (struct sv_snapshot){
+        .now_ns = 100 * S,
+        .up_ns = 50 * S,
+        .epoch_ms = 1000000,
+        .state = "ready",
+        .is_ready = true,
+        .n_workers = 2,
+        .max_rows = 4096,
+        .n_by_state = { [SV_MODEL_READY] = 1, [SV_MODEL_UNAVAILABLE] = 2 },
+        .loads = { .n_loaded = 3, .n_failed = 2 },
+        .process.start_s = 1763778901.25,
+        .n_requests = 1,
+        .n_rows = 3,
+        .n_models = 1,
+        .models = &view
+    };
     if (!view.counters)
         return -1;
     fill(view.counters);
