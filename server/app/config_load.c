@@ -102,6 +102,7 @@ static const struct {
     enum sv_command command;
 } commands[] = {
     { "--help", SV_COMMAND_HELP },
+    { "-h", SV_COMMAND_HELP },
     { "--version", SV_COMMAND_VERSION },
     { "--check", SV_COMMAND_CHECK },
     { "--print-metrics", SV_COMMAND_PRINT_METRICS },
@@ -191,10 +192,10 @@ enum al_status sv_config_load(int argc, char **argv, struct sv_config *ret,
     for (int i = 1; i < argc && s == AL_OK; i++) {
         if (is_command(argv[i], ret_command) || strncmp(argv[i], "--config=", 9) == 0)
             continue;
-        if (strcmp(argv[i], "--config") == 0)
-            i++;
-        else
+        if (strcmp(argv[i], "--config") != 0)
             s = load_flag(ret, argc, argv, &i, err);
+        else if (++i == argc)
+            s = al_fail(err, AL_INVALID, "option '--config' needs a value");
     }
     return s;
 }

@@ -1,4 +1,5 @@
 /* main.c — alightd: configuration, then the parts in order, then the loop. */
+#include <errno.h>
 #include <jansson.h>
 #include <limits.h>
 #include <malloc.h>
@@ -162,12 +163,24 @@ static void log_start(struct sv_app *app)
            SV_TEXT("models", app->config.models));
 }
 
+/* A folder that goes later, or stays empty, is no reason to end; a wrong name is. */
+static enum al_status check_folder(const struct sv_app *app, struct al_error *err)
+{
+    const char *folder = app->config.models;
+
+    if (access(folder, R_OK | X_OK) == 0 || app->config.test_models)
+        return AL_OK;
+    return al_fail(err, AL_NOT_FOUND, "models: folder '%s': %s", folder, strerror(errno));
+}
+
 static enum al_status start(struct sv_app *app, struct al_error *err)
 {
     enum al_status s;
 
     start_log(app);
-    s = bind_all(app, err);
+    s = check_folder(app, err);
+    if (s == AL_OK)
+        s = bind_all(app, err);
     if (s == AL_OK)
         s = start_pool(app, err);
     if (s == AL_OK)
@@ -202,6 +215,7 @@ static int serve(struct sv_app *app)
     settle_process();
     (void)uv_loop_init(&app->loop);
     if (start(app, &err) != AL_OK) {
+        sv_listen_forget(app->bound, app->n_bound);
         (void)fprintf(stderr, "alightd: %s\n", err.text);
         return EXIT_FAILURE;
     }

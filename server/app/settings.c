@@ -47,15 +47,20 @@ enum al_status sv_settings_check(const struct sv_config *c, struct al_error *err
     unsigned mask;
 
     if (sv_level_find(c->log_level) == SV_N_LEVELS)
-        return al_fail(err, AL_INVALID, "log_level: '%s' is not one", c->log_level);
+        return al_fail(err, AL_INVALID,
+                       "log_level: '%s' is none of error, warning, info, debug",
+                       c->log_level);
     if (strcmp(c->log_format, "json") != 0 && strcmp(c->log_format, "logfmt") != 0)
         return al_fail(err, AL_INVALID, "log_format: '%s' is neither logfmt nor json",
                        c->log_format);
     if (!al_engine_cpu_mask(c->cpu_mask, &mask))
-        return al_fail(err, AL_INVALID, "cpu_mask: '%s' names no instruction sets",
-                       c->cpu_mask);
+        return al_fail(
+            err, AL_INVALID,
+            "cpu_mask: '%s' is none of native, scalar, avx2, avx512, avx512_bf16, amx",
+            c->cpu_mask);
     if (c->precision[0] && al_precision_find(c->precision) == AL_N_PRECISIONS)
-        return al_fail(err, AL_INVALID, "precision: '%s' is not one", c->precision);
+        return al_fail(err, AL_INVALID,
+                       "precision: '%s' is none of strict, default, bf16", c->precision);
     if (sv_versions_check(c->versions, err) != AL_OK ||
         check_proxies(c->trusted_proxies, err) != AL_OK)
         return AL_INVALID;

@@ -278,10 +278,28 @@ class Life(unittest.TestCase):
             d.wait_event('"model loaded"')
             self.assertEqual(d.ask("GET", "/v2/health/ready")[0], 200)
             self.assertEqual(d.stop(), 0)
-        d = Daemon(models=folder)
-        self.assertIn("models not read", d.text())
-        self.assertEqual(d.ask("GET", "/v2/health/ready")[0], 503)
-        self.assertEqual(d.stop(), 0)
+
+    def test_a_folder_that_goes_is_told(self):
+        with tempfile.TemporaryDirectory() as folder:
+            models = pathlib.Path(folder, "models")
+            models.mkdir()
+            d = Daemon(models=models)
+            models.rmdir()
+            d.process.send_signal(signal.SIGHUP)
+            d.wait_event('"models not read"')
+            self.assertEqual(d.ask("GET", "/v2/health/ready")[0], 503)
+            self.assertEqual(d.stop(), 0)
+
+    def test_a_start_that_fails_says_why_and_leaves_no_socket(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = f"{folder}/socket"
+            for flags, says in ((["--models=/nowhere"], "'/nowhere': No such file"),
+                                ([f"--models={folder}", "--access-log=/nowhere/log"], "/nowhere/log")):
+                done = subprocess.run([ALIGHTD, f"--listen=unix:{path}", *flags], capture_output=True,
+                                      text=True, timeout=60)
+                self.assertEqual(done.returncode, 1)
+                self.assertIn(says, done.stderr)
+                self.assertFalse(os.path.exists(path))
 
     def test_polling_tries_a_broken_package_once(self):
         with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as aside:
@@ -356,7 +374,7 @@ class Options(unittest.TestCase):
             self.assertIn(key, schema["properties"])
 
     def test_bad_options_are_named(self):
-        for flag, word in (("--wrokers=2", "--wrokers"), ("--log-level=loud", "log_level"),
+        for flag, word in (("--wrokers=2", "--wrokers"), ("--log-level=loud", "warning"),
                            ("--log-format=xml", "log_format"), ("--precision=q", "precision"),
                            ("--cpu-mask=zz", "cpu_mask"), ("--listen=nonsense", "nonsense"),
                            ("--versions=newest", "newest"), ("--trusted-proxies=10.0.0.0/8", "10.0.0.0/8"),

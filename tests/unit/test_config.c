@@ -88,6 +88,7 @@ static void errors_name_the_source_the_key_and_the_number(void **state)
     assert_error("--workers=x", "ok.json", "workers: 'x' is not a whole number");
     assert_error("--workers=-1", "ok.json", "workers: '-1' is not a whole number");
     assert_error("--workers", "ok.json", "needs a value");
+    assert_error("--config", "ok.json", "'--config' needs a value");
     assert_error("--wrokers=1", "ok.json", "unknown option '--wrokers=1'");
     assert_error("--test-models=maybe", "ok.json", "neither true nor false");
 }
