@@ -89,7 +89,9 @@ enum al_status pk_package_versions(const char *dir, uint32_t **ret, size_t *ret_
         free(all.v);
         return collected
                    ? al_fail(err, AL_NOT_FOUND,
-                             "model folder %s: no folder named by a version number", dir)
+                             "model folder %s: no folder named by a version number; "
+                             "a package is NAME/1/model.onnx",
+                             dir)
                    : al_fail(err, AL_NO_MEMORY, "versions in %s", dir);
     }
     qsort(all.v, all.n, sizeof(*all.v), ascending);

@@ -32,7 +32,7 @@ struct values {
 static const struct values defaults = { .batch = 1, .output_dir = "." };
 
 static const struct tl_option options[] = {
-    TL_MODEL_OPTIONS(struct values, "MODEL.onnx", "model file"),
+    TL_MODEL_OPTIONS(struct values, "MODEL", "package folder or .onnx file"),
     { "--input", TL_STRINGS, offsetof(struct values, inputs), "NAME=FILE.npy",
       "an input's values; once for each input" },
     { "--batch", TL_SIZE, offsetof(struct values, batch), "N",

@@ -171,9 +171,11 @@ static enum al_status walk(struct tar_walk *w, struct tl_list *list, struct al_e
         if (is_zero(&h))
             return AL_OK;
         if (!checksum_matches(&h))
-            return al_fail(err, AL_INVALID,
-                           "no tar header at offset %llu (an uncompressed tar is wanted)",
-                           (unsigned long long)w->at);
+            return al_fail(
+                err, AL_INVALID,
+                "no tar header at offset %llu (wanted is an uncompressed tar, or two "
+                "IDX files 'images,labels')",
+                (unsigned long long)w->at);
         w->at += BLOCK;
         if (!read_field(h.size, sizeof(h.size), &size) || size > w->size - w->at)
             return al_fail(err, AL_INVALID,

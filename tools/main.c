@@ -75,28 +75,43 @@ static int run_command(const struct tl_command *c, int argc, char **argv, void *
     return finish_output();
 }
 
+static int misused(const char *name)
+{
+    (void)fprintf(stderr, "alight: no command '%s'; see 'alight --help'\n", name);
+    return MISUSED;
+}
+
+/* `alight help [COMMAND]` */
+static int help(const char *name)
+{
+    const struct tl_command *c = name ? find_command(name) : NULL;
+
+    if (name && !c)
+        return misused(name);
+    if (c)
+        tl_options_help(c, stdout);
+    else
+        print_help(stdout);
+    return finish_output();
+}
+
 int main(int argc, char **argv)
 {
     if (argc < 2) {
         print_help(stderr);
         return MISUSED;
     }
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) {
-        print_help(stdout);
-        return finish_output();
-    }
+    if (tl_is_help(argv[1]) || strcmp(argv[1], "help") == 0)
+        return help(argv[2]); /* NULL behind the last */
     if (strcmp(argv[1], "--version") == 0) {
         (void)puts("alight " ALIGHT_VERSION);
         return finish_output();
     }
     const struct tl_command *c = find_command(argv[1]);
+    void *values = c ? malloc(c->values_size) : NULL;
 
-    if (!c) {
-        (void)fprintf(stderr, "alight: no command '%s'; see 'alight --help'\n", argv[1]);
-        return MISUSED;
-    }
-    void *values = malloc(c->values_size);
-
+    if (!c)
+        return misused(argv[1]);
     if (!values)
         return FAILED;
     tl_output_tidy_on_signals();

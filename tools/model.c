@@ -42,6 +42,28 @@ enum al_status tl_model_check(const struct tl_model_args *args, struct al_error 
     return s == AL_OK ? parse_cpu_mask(args->cpu_mask, &cpu_mask, err) : s;
 }
 
+/* The file itself, or model.onnx of the version asked for of a package. */
+static enum al_status find_file(const struct tl_model_args *args, char *buf, size_t size,
+                                struct al_error *err)
+{
+    struct stat st;
+    uint32_t *versions;
+    size_t n_versions;
+
+    if (stat(args->path, &st) != 0 || !S_ISDIR(st.st_mode)) {
+        (void)snprintf(buf, size, "%s", args->path);
+        return AL_OK;
+    }
+    const enum al_status s = pk_package_versions(args->path, &versions, &n_versions, err);
+
+    if (s != AL_OK)
+        return s;
+    (void)snprintf(buf, size, "%s/%zu/model.onnx", args->path,
+                   args->version ? args->version : (size_t)versions[n_versions - 1]);
+    free(versions);
+    return AL_OK;
+}
+
 enum al_status tl_model_open_file(const struct tl_model_args *args,
                                   const struct al_input_shape *shapes, size_t n_shapes,
                                   struct tl_model *ret, struct al_error *err)
@@ -52,14 +74,16 @@ enum al_status tl_model_open_file(const struct tl_model_args *args,
                                  .now_ns = tl_now_ns,
                                  .forget = pk_file_forget };
     struct al_model *model = NULL;
-    char choices[PATH_MAX], *bytes;
+    char path[PATH_MAX], choices[PATH_MAX], *bytes;
     size_t size;
     enum al_status s = parse_precision(args->precision, &p.precision, err);
 
     if (s == AL_OK)
         s = parse_cpu_mask(args->cpu_mask, &p.cpu_mask, err);
     if (s == AL_OK)
-        s = pk_file_read(args->path, MAX_MODEL_BYTES, &bytes, &size, err);
+        s = find_file(args, path, sizeof(path), err);
+    if (s == AL_OK)
+        s = pk_file_read(path, MAX_MODEL_BYTES, &bytes, &size, err);
     if (s != AL_OK)
         return s;
     if (p.precision == AL_N_PRECISIONS)
@@ -71,7 +95,7 @@ enum al_status tl_model_open_file(const struct tl_model_args *args,
     s = al_model_load(&p, &model, err);
     free(bytes);
     if (s != AL_OK)
-        return al_error_prefix(err, s, "model '%s'", args->path);
+        return al_error_prefix(err, s, "model '%s'", path);
     *ret = (struct tl_model){ .model = model };
     return AL_OK;
 }

@@ -52,7 +52,7 @@ AL_MUST_CHECK enum al_status tl_model_open(const struct tl_model_args *args,
 AL_MUST_CHECK enum al_status tl_model_open_classifier(const struct tl_model_args *args,
                                                       struct tl_model *ret,
                                                       struct al_error *err);
-/* A bare file with inputs of given shapes. */
+/* A bare file, or a package's as such, with inputs of given shapes. */
 AL_MUST_CHECK enum al_status tl_model_open_file(const struct tl_model_args *args,
                                                 const struct al_input_shape *shapes,
                                                 size_t n_shapes, struct tl_model *ret,

@@ -195,6 +195,11 @@ static enum al_status check_required(const struct tl_command *c, const void *val
     return AL_OK;
 }
 
+bool tl_is_help(const char *word)
+{
+    return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
+}
+
 enum al_status tl_options_parse(const struct tl_command *c, int argc, char **argv,
                                 void *values, bool *ret_help, struct al_error *err)
 {
@@ -213,7 +218,7 @@ enum al_status tl_options_parse(const struct tl_command *c, int argc, char **arg
             only_arguments = true;
             continue;
         }
-        if (!only_arguments && strcmp(argv[i], "--help") == 0) {
+        if (!only_arguments && tl_is_help(argv[i])) {
             *ret_help = true;
             return AL_OK;
         }

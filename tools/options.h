@@ -55,6 +55,7 @@ struct tl_command {
     enum al_status (*run)(const void *values, struct al_error *err);
 };
 
+bool tl_is_help(const char *word); /* --help, -h */
 /* Parses argv[1..] (argv[0] is the command's name) into `values`, which holds the
  * defaults. Only a TL_STRINGS may be given more than once. Strings stay owned by argv.
  * `*ret_help` is set, and the rest left unchecked, when --help is asked for. AL_INVALID

@@ -47,7 +47,7 @@ static enum al_status each(struct import *im, struct al_bytes message, uint32_t 
         size_t at = r.pos;
         if (!al_wire_next(&r, &f))
             return al_fail(
-                err, AL_INVALID, "the file is damaged or cut short (byte %zu)",
+                err, AL_INVALID, "not an ONNX file, or damaged or cut short (byte %zu)",
                 at + (size_t)(message.data - (const uint8_t *)im->params->bytes));
         if (f.number != number)
             continue;

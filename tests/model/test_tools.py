@@ -74,14 +74,15 @@ class Toolbox(unittest.TestCase):
         self.assertIn(says, done.stderr)
 
     def test_run_computes_what_the_framework_computed(self):
-        out = self.folder / "out"
-        self.succeed("run", PACKAGE / "1/model.onnx", "--input",
-                     f"image={REFERENCE / 'input.npy'}", "--output-dir", out)
-        for name in ("branch1", "final"):
-            want = numpy.load(REFERENCE / f"{name}.npy")
-            got = numpy.load(out / f"{name}.npy")
-            self.assertEqual(got.shape, want.shape)
-            self.assertLess(numpy.abs(got - want).max(), 1e-4 * numpy.abs(want).max())
+        for model in (PACKAGE / "1/model.onnx", PACKAGE):
+            out = self.folder / f"out-{model.name}"
+            self.succeed("run", model, "--input", f"image={REFERENCE / 'input.npy'}", "--output-dir", out)
+            for name in ("branch1", "final"):
+                want = numpy.load(REFERENCE / f"{name}.npy")
+                got = numpy.load(out / f"{name}.npy")
+                self.assertEqual(got.shape, want.shape)
+                self.assertLess(numpy.abs(got - want).max(), 1e-4 * numpy.abs(want).max())
+        self.fail_with(1, "2/model.onnx: No such file", "run", PACKAGE, "--version", 2)
 
     def test_run_computes_the_same_bits_in_any_batch(self):
         rows = numpy.load(REFERENCE / "input.npy")
@@ -129,7 +130,11 @@ class Toolbox(unittest.TestCase):
         self.fail_with(2, "--data is missing", "calibrate", self.package)
         self.fail_with(1, "nowhere", "calibrate", self.package, "--data", "nowhere")
         for command in ("calibrate", "evaluate", "run", "inspect", "bench"):
-            self.assertIn("Usage: alight " + command, self.succeed(command, "--help"))
+            text = self.succeed(command, "--help")
+            self.assertIn("Usage: alight " + command, text)
+            self.assertEqual(self.succeed("help", command), text)
+            self.assertEqual(self.succeed(command, "-h"), text)
+        self.fail_with(2, "no command 'classify'", "help", "classify")
 
     @unittest.skipUnless(FASHION.exists(), "needs Fashion-MNIST")
     def test_what_is_calibrated_holds_when_evaluated(self):
