@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "engine/base/check.h"
+#include "engine/base/pages.h"
 #include "engine/engine.h"
 #include "engine/exec/memory.h"
 #include "engine/exit/policy.h"
@@ -80,7 +81,7 @@ enum al_status al_workspace_reserve(struct al_workspace *ws, const struct al_mod
                        m->group_rows);
     if (s.bytes <= ws->bytes)
         return AL_OK;
-    char *memory = aligned_alloc(AL_MEMORY_ALIGN, s.bytes);
+    char *memory = al_pages_alloc(s.bytes);
     if (!memory)
         return al_fail(err, AL_NO_MEMORY, "a workspace of %zu bytes", s.bytes);
     free(ws->memory);

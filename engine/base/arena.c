@@ -1,15 +1,15 @@
 #include "engine/base/arena.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "engine/base/check.h"
+#include "engine/base/pages.h"
 
 #define BLOCK_BYTES ((size_t)64 << 10)
-#define ALIGNMENT   ((size_t)64)
-#define HUGE_PAGE   ((size_t)2 << 20)
+#define ALIGNMENT   ((size_t)AL_PAGES_ALIGN)
 
 struct block {
     struct block *next;
@@ -51,27 +51,12 @@ void al_arena_free(struct al_arena *a)
     free(a);
 }
 
-/* Big blocks hold weights that are read as one stream: huge pages spare the processor's
- * address translation and let its prefetchers run on. Only whole pages are advised, so
- * that no more memory is used; a refusal costs nothing but time. */
-static struct block *new_block(size_t bytes)
-{
-    const bool big = bytes >= 2 * HUGE_PAGE;
-    const size_t alignment = big ? HUGE_PAGE : ALIGNMENT;
-    struct block *b = NULL;
-
-    if (bytes <= SIZE_MAX - HUGE_PAGE) /* room to round up */
-        b = aligned_alloc(alignment, (bytes + alignment - 1) & ~(alignment - 1));
-    if (b && big)
-        (void)madvise(b, bytes & ~(HUGE_PAGE - 1), MADV_HUGEPAGE);
-    return b;
-}
-
 static struct block *add_block(struct al_arena *a, size_t need)
 {
     const bool single = a->least == BLOCK_BYTES && need > BLOCK_BYTES;
     size_t size = need > a->least ? need : a->least;
-    struct block *b = new_block(sizeof(*b) + size);
+    size_t bytes;
+    struct block *b = al_add(size, sizeof(*b), &bytes) ? al_pages_alloc(bytes) : NULL;
 
     if (!b)
         return NULL;
