@@ -56,7 +56,8 @@ static bool is_divided(const struct al_graph *g, uint32_t value, double divisor,
     return with_number(g, made_by(g, value, AL_OP_MUL), 1 / divisor, ret);
 }
 
-/* Gives node `id` the operator, inputs and attributes of `like`; outputs stay. */
+/* Gives node `id` the operator, inputs and attributes of `like`; outputs stay. Not where
+ * a number of more dimensions than the input gave the output its own. */
 static enum al_status become(struct al_graph *g, uint32_t id, const struct al_node *like,
                              struct al_error *err)
 {
@@ -64,6 +65,9 @@ static enum al_status become(struct al_graph *g, uint32_t id, const struct al_no
         al_arena_alloc(al_graph_arena(g), like->n_attrs, sizeof(*attrs));
     struct al_node *node = al_graph_node_mut(g, id);
 
+    if (!al_shape_equal(&al_graph_value(g, like->inputs[0])->shape,
+                        &al_graph_value(g, node->outputs[0])->shape))
+        return AL_OK;
     if (!attrs)
         return al_fail(err, AL_NO_MEMORY, "no memory to compose operators");
     for (size_t i = 0; i < like->n_attrs; i++)

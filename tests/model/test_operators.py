@@ -68,6 +68,13 @@ CASES = {
               helper.make_node("Mul", ["m", "half"], ["y"])],
          ramp(1, 4) + 9, {"root": np.float32(2 ** .5), "one": np.float32(1), "half": np.float32(0.50003)},
          (ramp(1, 4) + 9) * 2 * np.float32(0.50003)),
+    "a number of more dimensions adds them to the result":
+        (13, [helper.make_node("MatMul", ["x", "unit"], ["w"]), helper.make_node("Add", ["w", "three"], ["a"]),
+              helper.make_node("Clip", ["a", "zero", "six"], ["c"]), helper.make_node("Mul", ["w", "c"], ["m"]),
+              helper.make_node("Div", ["m", "six4"], ["s"]), helper.make_node("Transpose", ["s"], ["y"], perm=[0, 3, 2, 1])],
+         ramp(1, 3, 5) + 9, {"unit": np.eye(5, dtype=np.float32), "three": np.float32(3), "zero": np.float32(0),
+                             "six": np.float32(6), "six4": np.full((1, 1, 1, 1), 6, np.float32)},
+         (ramp(1, 1, 3, 5) + 9).transpose(0, 3, 2, 1)),
 }
 
 
