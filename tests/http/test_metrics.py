@@ -11,6 +11,19 @@ from daemon import IMAGE, MODEL, ROOT, DaemonCase, main, nap
 
 CLASSIFY = f"/v1/models/{MODEL}:classify"
 SLEEP = "/v2/models/sleep/infer"
+BROWSER = """
+const made = { server: {}, models: { replaceChildren(...children) { this.children = children; } } };
+const document = {
+  getElementById: id => made[id],
+  createElement: name => ({ children: [], append(...more) { this.children.push(...more); } }),
+};
+const fetch = async () => ({ json: async () => (%s) });
+const setTimeout = () => {};
+%s
+const text = e => ({ text: e.textContent, children: e.children.map(text) });
+look().then(() => process.stdout.write(JSON.stringify(
+  { server: made.server.textContent, models: made.models.children.map(text) })));
+"""
 SAMPLE = re.compile(r'^(\w+)(?:\{(.*)\})? (\S+)$')
 
 
@@ -104,20 +117,21 @@ class Metrics(DaemonCase):
     @unittest.skipUnless(shutil.which("node"), "node is not installed")
     def test_the_page_shows_every_model_and_exit(self):
         stats = self.daemon.stats()
-        script = re.search("<script>(.*)</script>", self.ask("GET", "/")[2].decode(), re.S)[1]
-        script += "process.stdout.write(JSON.stringify([serverLine(S), lines(S), HEAD.length]));"
-        done = subprocess.run(["node", "-"], input=f"const S = {json.dumps(stats)};{script}", text=True,
+        page = re.search("<script>(.*)</script>", self.ask("GET", "/")[2].decode(), re.S)[1]
+        done = subprocess.run(["node", "-"], input=BROWSER % (json.dumps(stats), page), text=True,
                               capture_output=True)
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertNotRegex(done.stdout, r"undefined|NaN|\[object")
-        server, models, width = json.loads(done.stdout)
-        self.assertTrue(server.startswith("ready, "), server)
-        self.assertEqual([m[0] for m in models],
+        shown = json.loads(done.stdout)
+        self.assertTrue(shown["server"].startswith("ready, "), shown["server"])
+        titles, texts, tables = (shown["models"][i::3] for i in range(3))
+        self.assertEqual([t["text"] for t in titles],
                          [f"{m['name']} {m['version']}" for m in stats["models"]])
-        for (_, _, rows), m in zip(models, stats["models"]):
+        for table, m in zip(tables, stats["models"]):
+            head, *rows = [[cell["text"] for cell in row["children"]] for row in table["children"]]
             self.assertEqual([row[0] for row in rows], [e["name"] for e in m["exits"]])
-            self.assertEqual({len(row) for row in rows}, {width})
-        sleep = next(text for title, text, _ in models if title == "sleep 1")
+            self.assertEqual({len(row) for row in rows}, {len(head)})
+        sleep = next(text["text"] for title, text in zip(titles, texts) if title["text"] == "sleep 1")
         self.assertRegex(sleep, r"turned away: queue_rows \d+, deadline 1, cancelled \d+")
 
     def test_every_way_to_fail_has_its_reason(self):
