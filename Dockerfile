@@ -10,10 +10,12 @@ RUN scripts/serve --build-only
 
 FROM debian:bookworm-slim
 COPY scripts/packages scripts/install-packages /tmp/
-RUN /tmp/install-packages run image && rm -rf /var/lib/apt/lists/* /tmp/packages /tmp/install-packages
+RUN /tmp/install-packages run image && rm -rf /var/lib/apt/lists/* /tmp/packages /tmp/install-packages \
+    && install -d -o nobody -g nogroup /var/cache/alight
 COPY --from=build /src/build/alightd /src/build/alight /usr/local/bin/
 COPY models /srv/alight/models
-ENV ALIGHT_LISTEN=0.0.0.0:8000 ALIGHT_MODELS=/srv/alight/models
+# Kernels measured at load are kept in XDG_CACHE_HOME/alight; a volume there outlives the container.
+ENV ALIGHT_LISTEN=0.0.0.0:8000 ALIGHT_MODELS=/srv/alight/models XDG_CACHE_HOME=/var/cache
 USER nobody
 EXPOSE 8000
 STOPSIGNAL SIGTERM

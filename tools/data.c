@@ -140,9 +140,19 @@ static enum al_status sorted_folders(const struct tl_list *l, const char ***ret,
     return AL_OK;
 }
 
+/* Whether a folder is named by the label: '/', which no folder can have, is '_' there. */
+static bool is_named(const char *folder, const char *label)
+{
+    while (*label && (*folder == *label || (*folder == '_' && *label == '/'))) {
+        folder++;
+        label++;
+    }
+    return !*folder && !*label;
+}
+
 static size_t find_name(const char *name, const char *const *names, size_t from, size_t n)
 {
-    while (from < n && strcmp(names[from], name) != 0)
+    while (from < n && !is_named(name, names[from]))
         from++;
     return from;
 }
@@ -163,7 +173,7 @@ static enum al_status find_class(const char *folder, const char *const *names, s
     }
     return al_fail(err, AL_INVALID,
                    "class folder '%s' is none of the model's %zu labels (the first is "
-                   "'%s'); name the folders as in labels.txt",
+                   "'%s'); name the folders as in labels.txt, '/' as '_'",
                    folder, n, n ? names[0] : "");
 }
 

@@ -128,6 +128,23 @@ static void folders_that_could_be_several_classes_are_refused(void **state)
     refuses("set", twice, "'cat' is the label of classes 1 and 2");
 }
 
+static void a_slash_in_a_label_is_an_underscore_in_the_folder(void **state)
+{
+    static char shirt[] = "T-shirt/top", under[] = "T-shirt_top";
+    static char *const slashed[] = { owl, shirt, cat }, *const alike[] = { under, shirt,
+                                                                           cat };
+    struct tl_data *d = NULL;
+
+    (void)state;
+    (void)mkdir("slash", 0755);
+    (void)mkdir("slash/T-shirt_top", 0755);
+    write_file("slash/T-shirt_top/1.png", "top1", 4);
+    assert_int_equal(open_set("slash", slashed, 0, &d, NULL), AL_OK);
+    sample_is(d, 0, 1, "top1");
+    tl_data_free(d);
+    refuses("slash", alike, "is the label of classes 0 and 1");
+}
+
 static void what_is_no_file_is_refused_and_not_waited_for(void **state)
 {
     struct tl_buffer buf = { .data = NULL };
@@ -379,6 +396,7 @@ int main(void)
         cmocka_unit_test(a_folder_is_read_in_order_and_numbered_by_labels),
         cmocka_unit_test(folders_without_labels_are_numbered_by_the_alphabet),
         cmocka_unit_test(folders_that_could_be_several_classes_are_refused),
+        cmocka_unit_test(a_slash_in_a_label_is_an_underscore_in_the_folder),
         cmocka_unit_test(what_is_no_file_is_refused_and_not_waited_for),
         cmocka_unit_test(an_unknown_class_is_refused_by_name),
         cmocka_unit_test(a_pax_header_may_be_long),
