@@ -33,8 +33,8 @@ static struct head head_of(const struct al_attention *a, float *scratch)
 static void pack_head(const struct head *h)
 {
     const struct al_attention *a = h->a;
-    const struct fc_plain keys = { a->n_features, a->n_keys, a->k, a->k_step, 1 };
-    const struct fc_plain values = { a->n_keys, a->n_values, a->v, 1, a->v_step };
+    const struct fc_matrix keys = { a->k, a->n_features, a->n_keys, a->k_step, 1 };
+    const struct fc_matrix values = { a->v, a->n_keys, a->n_values, 1, a->v_step };
 
     pack_tiles(&keys, a->n_keys, h->keys);
     pack_tiles(&values, a->n_values, h->values);

@@ -12,6 +12,7 @@
 #define AL_KERN_TPL_FC_H
 
 #include "engine/kern/tpl_act.h"
+#include "engine/kern/tpl_fc_matrix.h"
 #include "engine/kern/tpl_transpose.h"
 
 static inline size_t fc_lanes(size_t n_out, size_t tile)
@@ -32,33 +33,23 @@ static inline size_t dot_group(size_t n, size_t first)
     return (n - first + groups - 1) / groups;
 }
 
-/* A plain matrix of either orientation: element (out, in) lies at out * out_step + in *
- * in_step, one of which is 1. */
-struct fc_plain {
-    size_t n_in, n_out;
-    const float *weights;
-    size_t out_step, in_step;
-};
-
 /* The last `dots` outputs. */
-AL_INLINE void dot_pack(const struct fc_plain *m, size_t dots, float *packed)
+AL_INLINE void dot_pack(const struct fc_matrix *m, size_t dots, float *packed)
 {
-    const float *w = m->weights + (m->n_out - dots) * m->out_step;
+    const size_t chains = m->n_out - dots;
 
     for (size_t first = 0, n; first < dots; first += n) {
         n = dot_group(dots, first);
         for (size_t i = 0; i < m->n_in; i += 16) {
-            for (size_t k = 0; k < n * 16; k++, packed++) {
-                const size_t out = first + k / 16, in = i + k % 16;
-                *packed = in < m->n_in ? w[out * m->out_step + in * m->in_step] : 0.0F;
-            }
+            for (size_t k = 0; k < n * 16; k++)
+                *packed++ = fc_weight(m, chains + first + k / 16, i + k % 16);
         }
     }
 }
 
 /* A square of the matrix, rows in memory being outputs, turned round: inputs `in` to in +
  * AL_BLOCK of outputs `out` on, of which `n` exist; zero for others. */
-AL_INLINE void pack_square(const struct fc_plain *m, size_t out, size_t n, size_t in,
+AL_INLINE void pack_square(const struct fc_matrix *m, size_t out, size_t n, size_t in,
                            size_t lanes, float *packed)
 {
     const ptrdiff_t left = (ptrdiff_t)(m->n_in - in);
@@ -74,7 +65,7 @@ AL_INLINE void pack_square(const struct fc_plain *m, size_t out, size_t n, size_
 }
 
 /* The `n` outputs from `out` on as a tile of `lanes`. */
-static void pack_tile(const struct fc_plain *m, size_t out, size_t n, size_t lanes,
+static void pack_tile(const struct fc_matrix *m, size_t out, size_t n, size_t lanes,
                       float *packed)
 {
     const float *w = m->weights + out;
@@ -93,7 +84,7 @@ static void pack_tile(const struct fc_plain *m, size_t out, size_t n, size_t lan
 }
 
 /* The first `n_out` outputs, tile by tile. */
-static void pack_tiles(const struct fc_plain *m, size_t n_out, float *packed)
+static void pack_tiles(const struct fc_matrix *m, size_t n_out, float *packed)
 {
     for (size_t out = 0; out < n_out; out += AL_FC_TILE) {
         const size_t lanes = fc_lanes(m->n_out, out / AL_FC_TILE);
@@ -103,7 +94,7 @@ static void pack_tiles(const struct fc_plain *m, size_t n_out, float *packed)
     }
 }
 
-static void pack_plain(const struct fc_plain *m, float *packed)
+static void pack_plain(const struct fc_matrix *m, float *packed)
 {
     const size_t dots = al_fc_dots(m->n_in, m->n_out), chains = m->n_out - dots;
 
@@ -113,13 +104,13 @@ static void pack_plain(const struct fc_plain *m, float *packed)
 
 static void fc_pack(size_t n_in, size_t n_out, const float *weights, float *packed)
 {
-    pack_plain(&(struct fc_plain){ n_in, n_out, weights, n_in, 1 }, packed);
+    pack_plain(&(struct fc_matrix){ weights, n_in, n_out, n_in, 1 }, packed);
 }
 
 static void fc_pack_columns(size_t n_in, size_t n_out, const float *weights,
                             float *packed)
 {
-    pack_plain(&(struct fc_plain){ n_in, n_out, weights, 1, n_out }, packed);
+    pack_plain(&(struct fc_matrix){ weights, n_in, n_out, 1, n_out }, packed);
 }
 
 /* Rows that share a pass, and inputs of a chunk (64 KB of weights). */
