@@ -135,13 +135,13 @@ bool sv_load_is_name(const char *name)
            strcmp(name, "stats") != 0;
 }
 
-static bool is_package(const char *folder, const char *name)
+static bool is_visible_folder(const char *folder, const char *name)
 {
     char path[PATH_MAX];
     struct stat st;
 
     (void)snprintf(path, sizeof(path), "%s/%s", folder, name);
-    return sv_load_is_name(name) && stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+    return name[0] != '.' && stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
 static int by_name(const void *a, const void *b)
@@ -161,7 +161,8 @@ enum al_status sv_load_list(const char *folder, char ***ret, size_t *ret_n,
         return al_fail(err, AL_IO, "model folder '%s': %s", folder, strerror(errno));
     /* NOLINTNEXTLINE(concurrency-mt-unsafe): a stream of our own */
     while (names && n < MAX_PACKAGES && (entry = readdir(dir)))
-        if (is_package(folder, entry->d_name) && (names[n] = strdup(entry->d_name)))
+        if (is_visible_folder(folder, entry->d_name) &&
+            (names[n] = strdup(entry->d_name)))
             n++;
     (void)closedir(dir);
     if (!names)

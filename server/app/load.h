@@ -45,7 +45,7 @@ struct sv_load {
 
 void sv_load_run(struct sv_load *l);
 
-/* Names of the subfolders of `folder` that may be packages, sorted, malloc'ed. */
+/* Names of the subfolders of `folder` but hidden ones, sorted, malloc'ed. */
 AL_MUST_CHECK enum al_status sv_load_list(const char *folder, char ***ret, size_t *ret_n,
                                           struct al_error *err);
 void sv_load_list_free(char **names, size_t n);

@@ -258,6 +258,17 @@ static void drop_missing(struct sv_loader *l, char **names, size_t n)
     }
 }
 
+/* Whether a subfolder is to be loaded; polls do not repeat what a scan has told. */
+static bool is_wanted(struct sv_loader *l, const char *name, enum cause cause)
+{
+    if (sv_load_is_name(name))
+        return !sv_is_unloaded(l->p.table, name);
+    if (cause == SCANNED)
+        sv_log(l->p.log, SV_WARNING, "folder passed over", SV_TEXT("folder", name),
+               SV_TEXT("reason", "no name of a model: letters, digits, '.', '_', '-'"));
+    return false;
+}
+
 static void scan(struct sv_loader *l, enum cause cause, sv_loaded_fn done, void *arg)
 {
     char **names;
@@ -275,7 +286,7 @@ static void scan(struct sv_loader *l, enum cause cause, sv_loaded_fn done, void 
     }
     drop_missing(l, names, n);
     for (size_t i = 0; i < n; i++)
-        if (!sv_is_unloaded(l->p.table, names[i]))
+        if (is_wanted(l, names[i], cause))
             (void)queue(l, names[i], cause, NULL, NULL, &err);
     sv_load_list_free(names, n);
     if (queue(l, NULL, cause, done, arg, &err) != AL_OK && done)

@@ -279,6 +279,16 @@ class Life(unittest.TestCase):
             self.assertEqual(d.ask("GET", "/v2/health/ready")[0], 200)
             self.assertEqual(d.stop(), 0)
 
+    def test_a_folder_that_cannot_be_a_package_is_told(self):
+        with tempfile.TemporaryDirectory() as folder:
+            os.makedirs(f"{folder}/my model/1")
+            os.makedirs(f"{folder}/.hidden/1")
+            d = Daemon(models=folder)
+            self.assertEqual(d.text().count("folder passed over"), 1)
+            self.assertIn('"my model"', d.text())
+            self.assertEqual(d.json("POST", "/v2/repository/index")[1], [])
+            self.assertEqual(d.stop(), 0)
+
     def test_a_folder_that_goes_is_told(self):
         with tempfile.TemporaryDirectory() as folder:
             models = pathlib.Path(folder, "models")
