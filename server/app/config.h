@@ -26,7 +26,7 @@
     TEXT(precision, "", false, "rounding of the kernels: strict, default or bf16; empty: what each package says") \
     TEXT(cpu_mask, "native", false, "instruction sets the kernels may use")                        \
     UINT(workers, 0, 0, 1024, false, "worker threads; 0: one per usable core (affinity and cgroup quota respected)") \
-    UINT(worker_nice, 5, 0, 19, false, "niceness of the workers, so that the event loop gets its turn") \
+    UINT(worker_nice, 5, 0, 19, false, "added niceness of the workers, so that the event loop gets its turn") \
     UINT(team_threads, 8, 1, 64, false, "workers that may share the work of one run while they have nothing else to do; 1: every run stays with its worker") \
     FLAG(whole_batches, false, false, "keep a batch together to its last exit instead of regrouping survivors; to measure what regrouping is worth") \
     UINT(max_queue_rows, 4096, 1, 10000000, false, "rows on their way at one time; more is answered 503") \

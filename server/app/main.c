@@ -44,6 +44,12 @@ static void start_log(struct sv_app *app)
     atomic_store(&app->log.level, (int)sv_level_find(app->config.log_level));
 }
 
+/* Nicer than this thread, which is as nice as the process was started. */
+static int worker_nice(const struct sv_config *c)
+{
+    return getpriority(PRIO_PROCESS, 0) + (int)c->worker_nice;
+}
+
 static enum al_status start_pool(struct sv_app *app, struct al_error *err)
 {
     const struct sv_config *c = &app->config;
@@ -54,7 +60,7 @@ static enum al_status start_pool(struct sv_app *app, struct al_error *err)
                    .max_rows = c->max_queue_rows,
                    .max_bytes = c->max_queue_bytes,
                    .whole_batches = c->whole_batches },
-        .worker_nice = (int)c->worker_nice,
+        .worker_nice = worker_nice(c),
         .team_threads = c->team_threads,
         .decode = sv_decode_limits_of(c),
         .finished = sv_api_calls_finished,
@@ -71,7 +77,7 @@ static enum al_status start_loader(struct sv_app *app, struct al_error *err)
                                   .pool = app->pool,
                                   .folder = app->config.models,
                                   .versions = app->config.versions,
-                                  .worker_nice = (int)app->config.worker_nice,
+                                  .worker_nice = worker_nice(&app->config),
                                   .precision = AL_N_PRECISIONS };
 
     (void)al_engine_cpu_mask(app->config.cpu_mask, &p.cpu_mask); /* checked before */

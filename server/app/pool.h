@@ -21,7 +21,7 @@ struct sv_pool;
 struct sv_pool_params {
     uv_loop_t *loop;
     struct sv_sched_params sched; /* n_workers too */
-    int worker_nice;
+    int worker_nice; /* as setpriority(2) takes it */
     size_t team_threads; /* workers that may share one run, at least 1 */
     struct sv_decode_limits decode;
     /* A batch of finished calls, encoded, linked by `next`: answer them, then give the
