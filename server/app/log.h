@@ -37,11 +37,12 @@ struct sv_field {
     double number;
 };
 
-#define SV_TEXT(k, v)          \
-    (struct sv_field)          \
-    {                          \
-        (k), (v) ? (v) : "", 0 \
-    }
+static inline struct sv_field sv_text_field(const char *key, const char *text)
+{
+    return (struct sv_field){ key, text ? text : "", 0 };
+}
+
+#define SV_TEXT(k, v) sv_text_field((k), (v))
 #define SV_NUMBER(k, v)     \
     (struct sv_field)       \
     {                       \
